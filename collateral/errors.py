@@ -1,0 +1,21 @@
+"""The one error that anything wrong with a collateral file raises."""
+
+from __future__ import annotations
+
+import os
+
+
+class CollateralError(Exception):
+    """Something is wrong with a collateral file, or with what was asked of it.
+
+    Attributes:
+        path: the file concerned.
+        what: what is wrong and where, as the middle of a sentence.
+        advice: what the user can do, as a sentence; may be empty.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], what: str, advice: str = "") -> None:
+        self.path = os.fspath(path)
+        self.what = what
+        self.advice = advice
+        super().__init__(f"{self.path}: {what}.{' ' + advice if advice else ''}")
