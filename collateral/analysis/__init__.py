@@ -1,0 +1,15 @@
+"""Questions asked of a collateral file: means over examples, distance curves. Numpy only."""
+
+from .distances import Curve, curves, difference, disagreements, map_distances
+from .heads import HeadMean, mean_over_examples, ranked
+
+__all__ = [
+    "Curve",
+    "HeadMean",
+    "curves",
+    "difference",
+    "disagreements",
+    "map_distances",
+    "mean_over_examples",
+    "ranked",
+]
