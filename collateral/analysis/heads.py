@@ -51,7 +51,7 @@ def mean_over_examples(
     """
     if values.ndim != 3 or len(values) != len(unit_examples):
         raise ValueError(f"values {values.shape} do not fit {len(unit_examples)} units")
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
     total = np.zeros(flat.shape[1])
     defined = np.zeros(flat.shape[1], dtype=np.int64)
     behind_examples = behind_units = 0
