@@ -1,0 +1,7 @@
+"""``python -m extract``: the same as ``interpret-extract``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,37 @@
+"""Errors that are the user's to mend: one clear sentence each, never a traceback."""
+
+from __future__ import annotations
+
+import os
+
+
+class ExtractError(Exception):
+    """Extraction cannot go on; the message says what, where and what to do.
+
+    Attributes:
+        status: exit status of the command.
+    """
+
+    status = 1
+
+
+class UsageError(ExtractError):
+    """The command line asks for something that cannot be."""
+
+    status = 2
+
+
+class BadLine(ExtractError):
+    """One line of the data cannot be used.
+
+    Attributes:
+        line: its number, counted from 1.
+        what: what is wrong with it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], line: int, what: str) -> None:
+        self.path = os.fspath(path)
+        self.line = line
+        self.what = what
+        advice = "Correct it, or leave such lines out with --skip-bad."
+        super().__init__(f"{self.path}, line {line}: {what}. {advice}")
