@@ -1,0 +1,1 @@
+"""The terminal viewer of interpret-tui."""

@@ -1,0 +1,1 @@
+"""Pictures as pure functions: arrays and a size in, a `Canvas` out. Nothing here knows Textual."""
