@@ -332,6 +332,14 @@ class Look:
         """The row or cell under the cursor."""
         return Ink(bold=True, reverse=True)
 
+    @property
+    def marked(self) -> Ink:
+        """Behind marked things; a background, or reverse where few colours are left."""
+        tints = {("truecolor", True): "#3d3a66", ("truecolor", False): "#d9d6ff"}
+        tints |= {("256", True): "#5f5f87", ("256", False): "#d7d7ff"}
+        tint = tints.get((self.depth, self.dark), "")
+        return Ink(bg=tint, reverse=not tint)
+
     def levels(self, diverging: bool = False) -> int:
         """Return how many steps `heat` tells apart; odd for differences."""
         if self.depth == "none":
