@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgpack
@@ -17,17 +18,27 @@ HEAD_START = b"\x83\xa5magic\xb4" + MAGIC.encode()
 """The first bytes of every file: a map of three, "magic", the magic string."""
 
 TRAILER_MAGIC = b"ITPCTRLR"
-_TRAILER = struct.Struct("<2s8sQQIIQ")
+_TRAILER_LEAD = b"\xc4\x28"  # msgpack bin of 40 bytes
+_TRAILER = struct.Struct("<2s8sQQQII")
 TRAILER_SIZE = _TRAILER.size
+
+# Limits: what a writer never exceeds and a reader refuses before it allocates anything.
 MAX_HEAD = 16 << 20
-MAX_INDEX = 1 << 30
-MAX_COUNT = 1 << 40
+MAX_INDEX = 32 << 20
+MAX_RECORD = 16 << 20
+"""Bytes of one record of a section. Attention records are not unpacked whole and may be larger."""
+MAX_ATTENTION = (1 << 32) - 1
+"""Bytes of one example's attention weights: what a msgpack bin can hold."""
+MAX_SIZE = 1 << 50
+MAX_TOKENS = 1 << 20
+MAX_LAYERS = MAX_HEADS = 1 << 12
+MAX_LABELS = 1 << 16
+_MAX_LIST = 1 << 22
+_MAX_CONTAINERS = 1 << 17
 
 ENCODINGS: dict[Encoding, npt.DTypeLike] = {"float16": "<f2", "uint8": "|u1"}
 ENCODING_ERROR: dict[Encoding, float] = {"float16": 2.5e-4, "uint8": 4.0e-3}
 """Largest absolute error of a stored attention weight in [0, 1]."""
-
-ARRAY_TYPES = ("<f4", "<f8", "<i4", "<u8", "|u1")
 
 DIRECTORY = (
     "kind",
@@ -43,58 +54,118 @@ DIRECTORY = (
 )
 """Columns of the attention directory, unsigned 64-bit each."""
 
+BLOCK = ("start", "count", "offset", "length", "checksum")
+"""Columns of a section's list of blocks, unsigned 64-bit each."""
 
-def checksum(data: bytes | memoryview) -> int:
-    """CRC-32 of ``data`` (zlib's)."""
-    return zlib.crc32(data) & 0xFFFFFFFF
+
+def checksum(*parts: bytes | memoryview) -> int:
+    """CRC-32 (zlib's) of the parts one after another."""
+    value = 0
+    for part in parts:
+        value = checksum_on(value, part)
+    return value
+
+
+def checksum_on(value: int, part: bytes | memoryview) -> int:
+    """The checksum of what had ``value`` before, and then of ``part``."""
+    return zlib.crc32(part, value)
 
 
 def pack(value: Any) -> bytes:
-    """``value`` as msgpack."""
-    return bytes(msgpack.packb(value, use_bin_type=True))
+    """``value`` as msgpack.
+
+    Raises:
+        ValueError: it holds something that msgpack has no form for; the message says what.
+    """
+    try:
+        return bytes(msgpack.packb(value, use_bin_type=True))
+    except UnicodeEncodeError:
+        raise ValueError("the text holds half a character (a lone surrogate)") from None
+    except (TypeError, OverflowError) as error:
+        raise ValueError(str(error)) from None
 
 
-def _no_repeats(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key appears twice in one map")
-    return found
-
-
-def _no_extensions(code: int, data: bytes) -> Any:
-    raise ValueError(f"extension type {code} is not part of the format")
+def pack_before_data(fields: Mapping[str, Any], size: int) -> bytes:
+    """A record whose last key is "data", up to where its ``size`` bytes begin."""
+    header = bytes([0x80 | len(fields) + 1])  # a map of at most 15
+    body = b"".join(pack(part) for item in fields.items() for part in item)
+    if size < 1 << 8:
+        lead = struct.pack(">BB", 0xC4, size)
+    elif size < 1 << 16:
+        lead = struct.pack(">BH", 0xC5, size)
+    else:
+        lead = struct.pack(">BI", 0xC6, size)
+    return header + body + pack("data") + lead
 
 
 def unpack(data: bytes) -> Any:
     """One plain msgpack object; nothing may follow it.
 
+    Memory is bounded: lists and maps are counted, as an empty one takes 60 times its single byte.
+
     Raises:
-        ValueError: not msgpack, cut, trailing bytes, repeated keys or an extension type.
+        ValueError: not msgpack, cut, trailing bytes, repeated keys, an extension type, or too many
+            lists and maps.
     """
+    containers = 0
+
+    def counted() -> None:
+        nonlocal containers
+        containers += 1
+        if containers > _MAX_CONTAINERS:
+            raise ValueError("too many lists and maps")
+
+    def a_list(items: list[Any]) -> list[Any]:
+        counted()
+        return items
+
+    def a_map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        counted()
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("a key appears twice in one map")
+        return found
+
     try:
         return msgpack.unpackb(
             data,
             raw=False,
             strict_map_key=True,
-            object_pairs_hook=_no_repeats,
+            max_array_len=min(len(data), _MAX_LIST),
+            max_map_len=min(len(data), _MAX_CONTAINERS),
+            list_hook=a_list,
+            object_pairs_hook=a_map,
             ext_hook=_no_extensions,
         )
-    except (msgpack.UnpackException, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"not readable as msgpack ({type(error).__name__})") from error
+    except (msgpack.UnpackException, ValueError, RecursionError) as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"not readable as msgpack ({reason[:80]})") from error
+
+
+def _no_extensions(code: int, data: bytes) -> Any:
+    raise ValueError(f"extension type {code}")
+
+
+def unpack_version(data: bytes) -> tuple[int, int] | None:
+    """(major, minor) from the bytes after :data:`HEAD_START`, None if they are not a version."""
+    unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(data)))
+    unpacker.feed(data)
+    try:
+        key, version = unpacker.unpack(), unpacker.unpack()
+    except (msgpack.UnpackException, ValueError):
+        return None
+    if key != "format" or not isinstance(version, list) or len(version) != 2:
+        return None
+    major, minor = version
+    return (major, minor) if type(major) is int and type(minor) is int else None
 
 
 def pack_trailer(index_offset: int, index_length: int, index_checksum: int) -> bytes:
     """The last bytes of a file: a msgpack ``bin`` of fixed length that says where the index is."""
-    end = index_offset + index_length + TRAILER_SIZE
-    return _TRAILER.pack(
-        bytes((0xC4, TRAILER_SIZE - 2)),
-        TRAILER_MAGIC,
-        index_offset,
-        index_length,
-        index_checksum,
-        0,
-        end,
-    )
+    size = index_offset + index_length + TRAILER_SIZE
+    fields = (_TRAILER_LEAD, TRAILER_MAGIC, index_offset, index_length, size, index_checksum)
+    own = checksum(_TRAILER.pack(*fields, 0)[:-4])
+    return _TRAILER.pack(*fields, own)
 
 
 def unpack_trailer(data: bytes, size: int) -> tuple[int, int, int]:
@@ -105,10 +176,10 @@ def unpack_trailer(data: bytes, size: int) -> tuple[int, int, int]:
     """
     if len(data) != TRAILER_SIZE:
         raise ValueError("too short for a trailer")
-    lead, magic, offset, length, check, _, end = _TRAILER.unpack(data)
-    if lead != bytes((0xC4, TRAILER_SIZE - 2)) or magic != TRAILER_MAGIC:
+    lead, magic, offset, length, stated, check, own = _TRAILER.unpack(data)
+    if lead != _TRAILER_LEAD or magic != TRAILER_MAGIC or own != checksum(data[:-4]):
         raise ValueError("no trailer")
-    if end != size or offset + length + TRAILER_SIZE != size or length > MAX_INDEX:
+    if stated != size or offset + length + TRAILER_SIZE != size or length > MAX_INDEX:
         raise ValueError("the trailer's offsets do not fit the file")
     return offset, length, check
 
@@ -117,14 +188,16 @@ def encode_attention(maps: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[
     """Attention weights as stored. uint8 keeps round(255·√w): small weights stay visible.
 
     Raises:
-        ValueError: weights outside [0, 1] or not finite.
+        ValueError: weights outside [0, 1] or not finite, or no such encoding.
     """
-    if maps.size and not (maps.min() >= 0 and maps.max() <= 1 + 1e-3):  # False for NaN as well
+    if encoding not in ENCODINGS:
+        raise ValueError(f"no encoding {encoding!r}; there are: {', '.join(ENCODINGS)}")
+    if maps.size and not (maps.min() >= 0 and maps.max() <= 1 + 1e-4):  # False for NaN as well
         raise ValueError("attention weights must lie between 0 and 1")
     if encoding == "float16":
         return np.ascontiguousarray(maps, dtype="<f2")
     roots: npt.NDArray[np.float32] = np.sqrt(np.clip(maps, 0.0, 1.0, dtype=np.float32))
-    return np.rint(roots * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.rint(roots * 255).astype(np.uint8))
 
 
 def decode_attention(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
+import operator
 import os
+import reprlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import layout
-from .schema import (
-    AttentionKind,
-    Column,
-    Encoding,
-    Measure,
-    Meta,
-    Metric,
-    TableName,
-    Tokens,
-    from_map,
-)
-from .source import Block, Source
-from .table import Section, Table
+from . import layout, sections
+from .attention import Attention, Entry
+from .schema import Column, Encoding, Measure, Meta, Metric, TableName, Tokens, from_map
+from .section import BlockCache, Section, check_places
+from .source import Source
+from .table import Table
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
-
-
-class _Entry(NamedTuple):
-    """One row of the attention directory (see ``layout.DIRECTORY``)."""
-
-    kind: int
-    example: int
-    encoding: int
-    queries: int
-    keys: int
-    offset: int
-    length: int
-    checksum: int
-    checksums_at: int
-    data_at: int
 
 
 class Collateral:
@@ -63,68 +42,68 @@ class Collateral:
         self._source = Source(path)
         self.path = self._source.path
         try:
-            self._load(self._source.index())
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._source.error(f"the index is wrong: {error}") from error
+            index, self._head = self._source.index()
+            try:
+                self._load(index)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+                raise self._source.error(f"the index is wrong: {reason}") from error
+        except BaseException:
+            self._source.close()
+            raise
+
+    def __repr__(self) -> str:
+        model, counts = self.meta.model, self.meta.counts
+        rows = ", ".join(f"{counts[name]} {name}" for name in sections.TABLES)
+        heads = f"{model.layers} layers, {model.heads} heads"
+        return f"<Collateral {self.path!r}: {self.meta.task}, {model.name}, {heads}, {rows}>"
 
     def _load(self, index: dict[str, Any]) -> None:
         self.meta: Meta = from_map(Meta, index["meta"])
-        described = index["sections"].items()
-        self._sections = {str(n): Section(self._source, str(n), d) for n, d in described}
-        categories = {
-            str(name): tuple(map(_text, labels)) for name, labels in index["categories"].items()
+        if self._head.get("magic") != layout.MAGIC or index.get("record") != "index":
+            raise ValueError("head or index is none")
+        if self._head.get("format") != list(self.meta.format):
+            raise ValueError("its version is not that of the head")
+        self._categories = {
+            _text(name): tuple(map(_text, labels)) for name, labels in index["categories"].items()
         }
-        self.examples = self._table("examples", index, categories)
-        self.points = self._table("points", index, categories)
-        self.pairs = self._table("pairs", index, categories)
-        metrics = [from_map(Metric, item) for item in index["metrics"]]
-        measures = [from_map(Measure, item) for item in index["measures"]]
-        self.metrics: Mapping[str, Metric] = {metric.name: metric for metric in metrics}
-        self.measures: Mapping[str, Measure] = {measure.name: measure for measure in measures}
-        self._check()
-
-    def _table(
-        self, name: TableName, index: dict[str, Any], categories: dict[str, tuple[str, ...]]
-    ) -> Table:
-        columns = {str(k): from_map(Column, v) for k, v in index["tables"][name].items()}
-        count = self.meta.counts[name]
-        for key, column in columns.items():
-            section = self._sections[f"{name}/{key}"]
-            if section.count != count or (section.kind == "texts") != (column.kind == "text"):
-                raise ValueError(f"column {key!r} of {name} does not fit its table")
-            if column.kind == "categorical" and f"{name}/{key}" not in categories:
-                raise ValueError(f"column {key!r} of {name} has no categories")
-        return Table(name, count, columns, self._sections, categories)
-
-    def _check(self) -> None:
-        model, counts = self.meta.model, self.meta.counts
-        states = model.layers + 1
-        units = {"example": counts["examples"], "pair": counts["pairs"]}
-        shapes: dict[str, tuple[int, ...]] = {
-            "tokens": (counts["examples"],),
-            "points/@example": (counts["points"],),
-            "points/@tokens": (counts["points"], 2),
-            "pairs/@example": (counts["pairs"],),
-            "pairs/@tokens": (counts["pairs"], 2, 2),
-            "pairs/@points": (counts["pairs"], 2, 2),
-            "attention/directory": (counts["attention"], len(layout.DIRECTORY)),
+        tables = {name: self._columns(name, index) for name in sections.TABLES}
+        self.metrics: Mapping[str, Metric] = _by_name(Metric, index["metrics"])
+        self.measures: Mapping[str, Measure] = _by_name(Measure, index["measures"])
+        cache = BlockCache()
+        self._sections = {
+            _text(name): Section(self._source, cache, name, description)
+            for name, description in index["sections"].items()
         }
-        for metric in self.metrics.values():
-            kind = self.meta.kind(metric.attention)
-            if kind is None:
-                raise ValueError(f"metric {metric.name!r} is of an unknown kind of attention")
-            shapes[f"head_metric/{metric.name}"] = (units[metric.unit], kind.layers, kind.heads)
-        for measure in self.measures:
-            shapes[f"distance/{measure}"] = (counts["pairs"], states)
+        self._check(sections.declared(self.meta, tables, self.metrics, self.measures))
+        self.examples, self.points, self.pairs = (
+            Table(name, self.meta.counts[name], tables[name], self._sections, self._categories)
+            for name in sections.TABLES
+        )
+        directory = self._sections["attention/directory"]
+        self._attention = Attention(self._source, self.meta, directory)
+
+    def _columns(self, table: TableName, index: dict[str, Any]) -> dict[str, Column]:
+        columns = {_text(k): from_map(Column, v) for k, v in index["tables"][table].items()}
+        for name, column in columns.items():
+            if column.kind == "categorical":
+                labels = self._categories[f"{table}/{name}"]
+                if len(set(labels)) < len(labels):
+                    raise ValueError(f"a label of column {name!r} of {table} appears twice")
+        return columns
+
+    def _check(self, shapes: dict[str, sections.Shape]) -> None:
+        """Every section that must be there is, and has the shape that it must have."""
+        units = {**self.meta.counts, "states": self.meta.model.layers + 1}
         for name in self._sections:
-            if name.startswith("coordinates/"):
-                shapes[name] = (counts["points"], 2)
-            elif name.startswith("quality/"):
-                shapes[name] = (states,)
+            if name not in shapes and (shape := sections.optional(name, self.meta)):
+                shapes[name] = shape
         for name, shape in shapes.items():
             section = self._sections[name]
-            if (section.count, *section.row) != shape:
-                raise ValueError(f"{name!r} does not have the shape {shape}")
+            found = (section.kind, section.dtype, section.row, section.count)
+            if found != (shape.kind, shape.dtype, shape.row, units[shape.count]):
+                raise ValueError(f"{name[:80]!r} does not have the type and shape it must have")
+        check_places(self._sections.values(), self._source.head_end, self._source.index_at)
 
     # -- life -------------------------------------------------------------------------------
 
@@ -224,11 +203,10 @@ class Collateral:
             if example not in self._rows:
                 raise KeyError(f"no example has the id {example!r}")
             return self._rows[example]
-        if not 0 <= example < len(self.examples):
-            raise KeyError(
-                f"there is no example {example}, rows go from 0 to {len(self.examples) - 1}"
-            )
-        return int(example)
+        row = operator.index(example)
+        if not 0 <= row < len(self.examples):
+            raise KeyError(f"there is no example {row}, rows go from 0 to {len(self.examples) - 1}")
+        return row
 
     def tokens(self, example: str | int) -> Tokens:
         """The tokens of one example with their character offsets.
@@ -238,29 +216,22 @@ class Collateral:
             CollateralError: the record is damaged.
         """
         row = self.row(example)
-        entry = self._sections["tokens"].one(row)
         try:
-            texts, offsets, special, words = entry
-            tokens = Tokens(
-                tuple(_text(text) for text in texts),
-                np.frombuffer(offsets, dtype="<i4").reshape(-1, 2),
-                np.frombuffer(special, dtype="|u1").astype(bool),
-                np.frombuffer(words, dtype="<i4"),
-            )
-            if not len(tokens) == len(tokens.offsets) == len(tokens.special) == len(tokens.words):
-                raise ValueError
-        except (TypeError, ValueError):
+            return _tokens(self._sections["tokens"].one(row))
+        except (IndexError, TypeError, ValueError):
             raise self._source.error(f"the tokens of example {row} are wrong") from None
-        return tokens
 
     def has_attention(self, example: str | int, kind: str = "self") -> bool:
         """Whether the attention weights of this example are stored."""
-        return self._find(self.row(example), kind) is not None
+        return self._attention.find(self.row(example), kind) is not None
 
     def attention_examples(self, kind: str = "self") -> tuple[int, ...]:
-        """Rows of the examples whose attention is stored, in order."""
-        number = self._kind(kind)
-        return tuple(sorted(row for k, row in self._directory if k == number))
+        """Rows of the examples whose attention is stored, in order.
+
+        Raises:
+            KeyError: there is no such kind of attention.
+        """
+        return self._attention.examples(kind)
 
     def attention(
         self,
@@ -283,86 +254,29 @@ class Collateral:
             KeyError: no such example, kind, layer or head, or none stored for this example.
             CollateralError: the record is damaged.
         """
-        row = self.row(example)
-        entry = self._find(row, kind)
-        if entry is None:
-            name = self.examples.cell("id", row)
-            raise KeyError(f"no {kind} attention is stored for example {name!r}")
-        info = self.meta.attention[entry.kind]
+        entry = self._entry(example, kind)
+        info = self._attention.info(entry)
         layers = _chosen("layer", layer, info.layers)
         heads = _chosen("head", head, info.heads)
-        size = entry.queries * entry.keys
-        result = np.empty((len(layers), len(heads), entry.queries, entry.keys), dtype=np.float32)
-        stored = self._heads(entry, info, layers, heads)
-        for i in range(len(layers)):
-            for j in range(len(heads)):
-                flat = next(stored)
-                result[i, j] = layout.decode_attention(flat[:size]).reshape(
-                    entry.queries, entry.keys
-                )
-        picked = result if layer is None else result[0]
+        weights = self._attention.weights(entry, layers, heads)
+        picked = weights if layer is None else weights[0]
         return picked if head is None else picked[..., 0, :, :]
 
     def attention_encoding(self, example: str | int, kind: str = "self") -> Encoding:
-        """How the weights of this example are stored: "float16" or "uint8"."""
-        entry = self._find(self.row(example), kind)
+        """How the weights of this example are stored: "float16" or "uint8".
+
+        Raises:
+            KeyError: no such example or kind, or none stored for this example.
+        """
+        return self._attention.encoding(self._entry(example, kind))
+
+    def _entry(self, example: str | int, kind: str) -> Entry:
+        row = self.row(example)
+        entry = self._attention.find(row, kind)
         if entry is None:
-            raise KeyError(f"no {kind} attention is stored for example {example!r}")
-        return list(layout.ENCODINGS)[entry.encoding]
-
-    def _heads(
-        self, entry: _Entry, info: AttentionKind, layers: range, heads: range
-    ) -> Iterator[npt.NDArray[Any]]:
-        """Stored weights of the heads asked for, flat, each checked."""
-        dtype = np.dtype(list(layout.ENCODINGS.values())[entry.encoding])
-        size = entry.queries * entry.keys * dtype.itemsize
-        for layer in layers:
-            first = layer * info.heads + heads.start
-            data = self._source.read(entry.data_at + first * size, len(heads) * size)
-            checks = np.frombuffer(
-                self._source.read(entry.checksums_at + 4 * first, 4 * len(heads)), dtype="<u4"
-            )
-            for i in range(len(heads)):
-                part = data[i * size : (i + 1) * size]
-                if layout.checksum(part) != checks[i]:
-                    name = f"head {layer}.{heads.start + i} of example {entry.example}"
-                    raise self._source.error(f"is damaged: the attention of {name} has changed")
-                yield np.frombuffer(part, dtype=dtype)
-
-    @cached_property
-    def _directory(self) -> dict[tuple[int, int], _Entry]:
-        rows = self._sections["attention/directory"].all().tolist()
-        entries = [_Entry(*row) for row in rows]
-        for entry in entries:
-            if not self._plausible(entry):
-                raise self._source.error("the directory of attention records is wrong")
-        return {(entry.kind, entry.example): entry for entry in entries}
-
-    def _plausible(self, entry: _Entry) -> bool:
-        if entry.kind >= len(self.meta.attention) or entry.encoding >= len(layout.ENCODINGS):
-            return False
-        info = self.meta.attention[entry.kind]
-        heads = info.layers * info.heads
-        item = np.dtype(list(layout.ENCODINGS.values())[entry.encoding]).itemsize
-        end = entry.offset + entry.length
-        size = heads * entry.queries * entry.keys * item
-        return (
-            entry.example < len(self.examples)
-            and end <= self._source.index_at
-            and entry.offset <= entry.checksums_at
-            and entry.checksums_at + 4 * heads <= entry.data_at
-            and entry.data_at + size == end
-        )
-
-    def _find(self, row: int, kind: str) -> _Entry | None:
-        return self._directory.get((self._kind(kind), row))
-
-    def _kind(self, name: str) -> int:
-        for number, kind in enumerate(self.meta.attention):
-            if kind.name == name:
-                return number
-        known = ", ".join(kind.name for kind in self.meta.attention)
-        raise KeyError(f"there is no attention of kind {name!r}; there is: {known}")
+            name = self.examples.cell("id", row)
+            raise KeyError(f"no {kind} attention is stored for example {name!r}")
+        return entry
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -381,16 +295,9 @@ class Collateral:
 
     def verify(self) -> Iterator[str]:
         """Reads and checks everything; yields one sentence per fault found."""
-        from .verify import faults
+        from .verify import faults  # only who verifies needs it
 
-        return faults(self, self._source, self._sections)
-
-    def attention_blocks(self) -> list[tuple[str, Block]]:
-        """Name and place of every attention record, for checking whole files."""
-        return [
-            (f"attention of example {e.example}", Block(0, 0, e.offset, e.length, e.checksum))
-            for e in self._directory.values()
-        ]
+        return faults(self, self._source, self._sections, self._attention)
 
 
 def open(path: str | os.PathLike[str]) -> Collateral:  # noqa: A001 (collateral.open is the interface)
@@ -405,8 +312,31 @@ def open(path: str | os.PathLike[str]) -> Collateral:  # noqa: A001 (collateral.
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text")
+        raise ValueError(f"{reprlib.repr(value)} is not text")
     return value
+
+
+def _by_name(cls: type[Any], items: Any) -> dict[str, Any]:
+    found = {item.name: item for item in (from_map(cls, data) for data in items)}
+    if len(found) < len(items):
+        raise ValueError(f"two of kind {cls.__name__} have the same name")
+    return found
+
+
+def _tokens(entry: Any) -> Tokens:
+    """The tokens of one example from what is stored; TypeError or ValueError if that is wrong."""
+    if not isinstance(entry, list) or not isinstance(entry[0], list):
+        raise TypeError
+    texts, offsets, special, words = entry
+    tokens = Tokens(
+        tuple(_text(text) for text in texts),
+        np.frombuffer(offsets, dtype="<i4").reshape(-1, 2).astype(np.int32),
+        np.frombuffer(special, dtype="|u1").astype(bool),
+        np.frombuffer(words, dtype="<i4").astype(np.int32),
+    )
+    if not len(tokens) == len(tokens.offsets) == len(tokens.special) == len(tokens.words):
+        raise ValueError
+    return tokens
 
 
 def _chosen(what: str, number: int | None, count: int) -> range:

@@ -7,8 +7,10 @@ other.
 from __future__ import annotations
 
 import dataclasses
-import types
+import functools
+import reprlib
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -206,44 +208,88 @@ def from_map(cls: type[T], data: object) -> T:
         ValueError: a key is missing or has the wrong type; the message names it.
     """
     if not isinstance(data, dict):
-        raise ValueError(f"{cls.__name__} is not a map")
-    hints = typing.get_type_hints(cls)
+        raise ValueError(f"{cls.__name__} is {reprlib.repr(data)}, not a map")
     values = {}
-    for item in dataclasses.fields(typing.cast(Any, cls)):
-        if item.name in data:
-            where = f"{cls.__name__}.{item.name}"
-            values[item.name] = _checked(hints[item.name], data[item.name], where)
-        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
-            raise ValueError(f"{cls.__name__}.{item.name} is missing")
+    for name, needed, check in _fields(typing.cast(Any, cls)):
+        if name in data:
+            try:
+                values[name] = check(data[name])
+            except TypeError:
+                shown = reprlib.repr(data[name])
+                raise ValueError(f"{cls.__name__}.{name} cannot be {shown}") from None
+        elif needed:
+            raise ValueError(f"{cls.__name__}.{name} is missing")
     return cls(**values)
 
 
-def _checked(hint: Any, value: Any, where: str) -> Any:
-    """``value`` as the type ``hint``, or ValueError."""
+_Check = Callable[[Any], Any]
+"""Gives a value as its field holds it; raises TypeError if it is of another type."""
+
+
+@functools.cache
+def _fields(cls: type) -> tuple[tuple[str, bool, _Check], ...]:
+    """Name, whether it must be there, and check of each field. Kept: this is dear, opening is not.
+
+    Args:
+        cls: a dataclass of this module.
+    """
+    hints = typing.get_type_hints(cls)
+    missing = dataclasses.MISSING
+    return tuple(
+        (f.name, f.default is missing and f.default_factory is missing, _check(hints[f.name]))
+        for f in dataclasses.fields(typing.cast(Any, cls))
+    )
+
+
+def _check(hint: Any) -> _Check:
+    """The check that a type hint stands for."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
-        return from_map(typing.cast(Any, hint), value)
+        return lambda value: from_map(typing.cast(Any, hint), value)
     if origin is Literal:
-        if isinstance(value, str) and value in arguments:
+        return _one_of(str, frozenset(arguments))
+    if origin is dict:
+        return _map_of(_check(arguments[1]))
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return _list_of(_check(arguments[0]))
+    if origin is tuple:
+        return _list_of(_check(arguments[0]), len(arguments))  # all of one type, in this module
+    return _plain(frozenset(arguments or (hint,)))
+
+
+def _plain(types: frozenset[type]) -> _Check:
+    def check(value: Any) -> Any:
+        if type(value) in types:
             return value
-    elif origin in (types.UnionType, typing.Union):
-        for option in arguments:
-            try:
-                return _checked(option, value, where)
-            except ValueError:
-                continue
-    elif origin is tuple and isinstance(value, (list, tuple)):
-        if arguments[-1] is Ellipsis:
-            return tuple(_checked(arguments[0], item, where) for item in value)
-        if len(value) == len(arguments):
-            pairs = zip(arguments, value, strict=True)
-            return tuple(_checked(option, item, where) for option, item in pairs)
-    elif origin is dict and isinstance(value, dict):
-        return {
-            _checked(str, key, where): _checked(arguments[1], value[key], where) for key in value
-        }
-    elif hint is float and type(value) in (int, float):
-        return float(value)
-    elif type(value) is hint:
-        return value
-    raise ValueError(f"{where} is not {getattr(hint, '__name__', hint)}")
+        if float in types and type(value) is int:
+            return float(value)
+        raise TypeError
+
+    return check
+
+
+def _one_of(kind: type, allowed: frozenset[Any]) -> _Check:
+    def check(value: Any) -> Any:
+        if type(value) is kind and value in allowed:
+            return value
+        raise TypeError
+
+    return check
+
+
+def _list_of(item: _Check, length: int | None = None) -> _Check:
+    def check(value: Any) -> tuple[Any, ...]:
+        if type(value) is not list or (length is not None and len(value) != length):
+            raise TypeError
+        return tuple(map(item, value))
+
+    return check
+
+
+def _map_of(item: _Check) -> _Check:
+    def check(value: Any) -> dict[str, Any]:
+        if type(value) is not dict or not all(type(key) is str for key in value):
+            raise TypeError
+        return {key: item(value[key]) for key in value}
+
+    return check

@@ -9,14 +9,19 @@ from typing import Any
 
 from . import layout
 from .errors import CollateralError
+from .schema import FORMAT
 
 _FOREIGN = (
     (b"\x1f\x8b", "is compressed with gzip", "Unpack it first."),
     (b"PK\x03\x04", "is a zip archive or a torch file, not collateral", ""),
-    (b"\x80", "is a pickle or another msgpack file, not collateral", ""),
+    (b"\x80\x02", "is a pickle, not collateral", ""),
+    (b"\x80\x03", "is a pickle, not collateral", ""),
+    (b"\x80\x04", "is a pickle, not collateral", ""),
+    (b"\x80\x05", "is a pickle, not collateral", ""),
 )
 _MAKE = "Make a collateral file with: interpret-extract run"
 _AGAIN = "Copy it again or extract it again."
+_VERSION_AT = len(layout.HEAD_START)
 
 
 @dataclass(frozen=True)
@@ -33,24 +38,39 @@ class Block:
 class Source:
     """An open file that is read by position only, so that memory stays flat.
 
+    Attributes:
+        path: its name.
+        size: its bytes when it was opened.
+        head, index_at: where the head ends and the index begins, known once :meth:`index` was read.
+
     Raises:
         CollateralError: there is no such file, or it is not a regular one.
     """
 
+    _handle = -1
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self._handle = -1
+        self.head_end = self.index_at = 0
         try:
-            if not stat.S_ISREG(os.stat(self.path).st_mode):  # before open: a FIFO would wait
-                what = "is a directory" if os.path.isdir(self.path) else "is not a regular file"
-                raise self.error(what, "Name a collateral file.")
-            self._handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-            self.size = os.fstat(self._handle).st_size
+            self._check_regular(os.stat(self.path).st_mode)  # opening a device may do something
+            flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+            flags |= getattr(os, "O_NONBLOCK", 0)  # should it have become a FIFO, do not wait
+            self._handle = os.open(self.path, flags)
+            status = os.fstat(self._handle)
+            self._check_regular(status.st_mode)
+            self.size = status.st_size
         except FileNotFoundError:
             raise self.error("there is no such file", "Check the name.") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise self.error(f"cannot be opened ({reason})", "Check the name.") from error
+
+    def _check_regular(self, mode: int) -> None:
+        if not stat.S_ISREG(mode):
+            what = "is a directory" if stat.S_ISDIR(mode) else "is not a regular file"
+            self.close()
+            raise self.error(what, "Name a collateral file.")
 
     def error(self, what: str, advice: str = _AGAIN) -> CollateralError:
         """An error about this file."""
@@ -59,8 +79,8 @@ class Source:
     def close(self) -> None:
         """Closes the file; twice is fine."""
         if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+            handle, self._handle = self._handle, -1
+            os.close(handle)
 
     def __del__(self) -> None:
         self.close()
@@ -82,7 +102,8 @@ class Source:
             except OSError as error:
                 raise self.error(f"cannot be read ({error.strerror})") from error
             if not part:
-                raise self.error(f"ends at byte {offset}, though it was longer when opened")
+                what = f"ends at byte {offset}, though it was longer when it was opened"
+                raise self.error(what, "Was it replaced? Open it again.")
             parts.append(part)
             offset, length = offset + len(part), length - len(part)
         return b"".join(parts) if len(parts) != 1 else parts[0]
@@ -95,7 +116,11 @@ class Source:
         return data
 
     def record(self, block: Block) -> dict[str, Any]:
-        """One record, checked and unpacked; a map."""
+        """One record, checked and unpacked; a map.
+
+        Raises:
+            CollateralError: it is damaged, or not a map.
+        """
         data = self.checked(block.offset, block.length, block.checksum)
         try:
             value = layout.unpack(data)
@@ -105,8 +130,12 @@ class Source:
             raise self.error(f"the record at byte {block.offset} is not a map")
         return value
 
-    def index(self) -> dict[str, Any]:
-        """Checks start, version and end of the file and returns its index."""
+    def index(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Checks start, version and end of the file; returns its index and its head.
+
+        Raises:
+            CollateralError: it is no collateral file, of another version, cut or damaged.
+        """
         self._check_start()
         try:
             trailer = self.read(max(0, self.size - layout.TRAILER_SIZE), layout.TRAILER_SIZE)
@@ -116,30 +145,31 @@ class Source:
                 "is cut: its end, where the index stands, is missing or damaged",
                 "Was the extraction or a copy interrupted? " + _AGAIN,
             ) from None
-        value = self.record(Block(0, 0, offset, length, check))
-        head = value.get("head")
-        if not (isinstance(head, list) and len(head) == 3 and all(type(n) is int for n in head)):
+        index = self.record(Block(0, 0, offset, length, check))
+        place = index.get("head")
+        if not (isinstance(place, list) and len(place) == 3 and all(type(n) is int for n in place)):
             raise self.error("the index does not say where the head is")
-        if head[0] != 0 or not 0 < head[1] <= layout.MAX_HEAD:
-            raise self.error("the head is not where it belongs")
-        start = self.record(Block(0, 0, *head))
-        if set(start) < {"magic", "format", "meta"}:
-            raise self.error("the head is incomplete")
-        self.index_at = offset
-        return value
+        start, length, check = place
+        if start != 0 or not _VERSION_AT < length <= min(layout.MAX_HEAD, offset):
+            raise self.error("the index says that the head is where it cannot be")
+        head = self.record(Block(0, 0, start, length, check))
+        self.head_end, self.index_at = length, offset
+        return index, head
 
     def _check_start(self) -> None:
         if self.size == 0:
             raise self.error("is empty", _MAKE)
-        start = self.read(0, min(self.size, 64))
+        start = self.read(0, min(self.size, _VERSION_AT + 64))
         if not start.startswith(layout.HEAD_START[: len(start)]):
             for lead, what, advice in _FOREIGN:
                 if start.startswith(lead):
                     raise self.error(what, advice or _MAKE)
             raise self.error("is not a collateral file", _MAKE)
-        # after the magic: fixstr "format", then an array of two small integers
-        version = start[len(layout.HEAD_START) + 7 :]
-        if len(version) >= 3 and version[0] == 0x92 and version[1] < 0x80 and version[1] != 1:
-            major = version[1]
-            advice = "Update interpret-tui." if major > 1 else _AGAIN
-            raise self.error(f"has format version {major}, this program reads version 1", advice)
+        version = layout.unpack_version(start[_VERSION_AT:])
+        if version is not None and version[0] != FORMAT[0]:
+            newer = version[0] > FORMAT[0]
+            advice = (
+                "Update interpret-tui: pip install --upgrade interpret-tui" if newer else _AGAIN
+            )
+            what = f"has format version {version[0]}, this program reads version {FORMAT[0]}"
+            raise self.error(what, advice)

@@ -1,87 +1,227 @@
-"""Checking a whole collateral file, byte by byte."""
+"""Checking a whole collateral file, byte by byte, in memory that does not grow with the file."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import layout
+from .attention import Attention, Entry
 from .errors import CollateralError
+from .schema import Meta, from_map, to_map
+from .section import Section
 from .source import Source
-from .table import Section
+from .table import Table
 
 if TYPE_CHECKING:
     from .reader import Collateral
 
+_CHUNK = 1 << 22
+_FILLED_IN = ("fingerprint", "token_fingerprint", "layout_fingerprint", "counts")
+"""What the index knows of a file and its head does not yet."""
 
-def faults(c: Collateral, source: Source, sections: Mapping[str, Section]) -> Iterator[str]:
-    """One sentence per fault: checksums, shapes, references, fingerprints, gaps between records."""
-    spans = [(0, len(layout.HEAD_START), "head")]
-    for name, section in sections.items():
-        for number, block in enumerate(section.blocks):
-            spans.append((block.offset, block.length, name))
-            try:
-                section.block(number)
-            except CollateralError as error:
-                yield f"{name}, rows from {block.start}: {error.what}"
-    yield from _attention(c, source, spans)
-    yield from _overlaps(spans)
-    for check in (_references, _fingerprints, _numbers):
-        try:
-            yield from check(c)
-        except (CollateralError, KeyError, IndexError) as error:
-            yield str(getattr(error, "what", error))
+Span = tuple[int, int, str]
 
 
-def _attention(c: Collateral, source: Source, spans: list[tuple[int, int, str]]) -> Iterator[str]:
+def faults(
+    c: Collateral, source: Source, sections: Mapping[str, Section], attention: Attention
+) -> Iterator[str]:
+    """One sentence per fault: checksums, shapes, references, fingerprints, unknown bytes.
+
+    Head, index and trailer were checked when the file was opened. Every other byte must belong to
+    exactly one record, and every record has a checksum: so a changed byte cannot go unnoticed.
+    """
+    spans: list[Span] = [(0, source.head_end, "head"), (source.index_at, 0, "index")]
+    found = False
+    for fault in _records(source, sections, attention, spans):
+        found = True
+        yield fault
+    yield from _places(spans)
+    if found:
+        return  # what refers to damaged records would only repeat what was said
+    for check in (_head, _examples, _points, _pairs, _columns, _numbers):
+        yield from _guarded(check(c))
+
+
+def _guarded(check: Iterator[str]) -> Iterator[str]:
+    """What a check finds, and the error that ended it, if one did."""
     try:
-        blocks = c.attention_blocks()
+        yield from check
     except CollateralError as error:
         yield error.what
-        return
-    for name, block in blocks:
-        spans.append((block.offset, block.length, name))
-        try:
-            source.record(block)
-        except CollateralError as error:
-            yield f"{name}: {error.what}"
 
 
-def _overlaps(spans: list[tuple[int, int, str]]) -> Iterator[str]:
+def _records(
+    source: Source, sections: Mapping[str, Section], attention: Attention, spans: list[Span]
+) -> Iterator[str]:
+    for section in sections.values():
+        for number in range(len(section)):
+            yield from _guarded(_block(source, section, number, spans))
+    yield from _guarded(_attention(source, attention, spans))
+
+
+def _block(source: Source, section: Section, number: int, spans: list[Span]) -> Iterator[str]:
+    block = section.place(number)
+    spans.append((block.offset, block.length, section.name))
+    try:
+        if section.known:
+            section.read(number)
+        else:
+            _check_bytes(source, block.offset, block.length, block.checksum)
+    except CollateralError as error:
+        yield f"{section.name}, rows from {block.start}: {error.what}"
+
+
+def _attention(source: Source, attention: Attention, spans: list[Span]) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
+    for row in range(len(attention)):
+        yield from _guarded(_attention_record(source, attention, row, spans, seen))
+
+
+def _attention_record(
+    source: Source,
+    attention: Attention,
+    row: int,
+    spans: list[Span],
+    seen: set[tuple[int, int]],
+) -> Iterator[str]:
+    entry = attention.entry(row)
+    name = f"attention of example {entry.example}"
+    spans.append((entry.offset, entry.length, name))
+    if (entry.kind, entry.example) in seen:
+        yield f"{name} is stored twice"
+    seen.add((entry.kind, entry.example))
+    try:
+        _check_bytes(source, entry.offset, entry.length, entry.checksum)
+        if attention.known(entry):
+            _check_attention(source, attention, entry)
+    except CollateralError as error:
+        yield f"{name}: {error.what}"
+
+
+def _check_bytes(source: Source, offset: int, length: int, checksum: int) -> None:
+    """As ``Source.checked``, a part in memory at a time: attention records may be large."""
+    value = 0
+    for start in range(0, length, _CHUNK):
+        value = layout.checksum_on(value, source.read(offset + start, min(_CHUNK, length - start)))
+    if value != checksum:
+        raise source.error(f"is damaged: bytes {offset} to {offset + length} have changed")
+
+
+def _check_attention(source: Source, attention: Attention, entry: Entry) -> None:
+    """The record says what the directory says of it, and its weights are weights."""
+    info, encoding = attention.info(entry), attention.encoding(entry)
+    fields = {
+        "record": "attention",
+        "kind": info.name,
+        "example": entry.example,
+        "encoding": encoding,
+        "shape": [info.layers, info.heads, entry.queries, entry.keys],
+        "checksums": source.read(entry.checksums_at, 4 * info.layers * info.heads),
+    }
+    size = info.layers * info.heads * attention.head_bytes(entry)
+    before = layout.pack_before_data(fields, size)
+    if before != source.read(entry.offset, entry.data_at - entry.offset):
+        raise source.error("its record contradicts the directory")
+    for layer in range(info.layers):
+        for head, stored in enumerate(attention.stored(entry, layer, range(info.heads))):
+            if stored.dtype.kind == "f" and not (stored.min() >= 0 and stored.max() <= 1):
+                raise source.error(f"head {layer}.{head} has weights outside 0 to 1")
+
+
+def _places(spans: list[Span]) -> Iterator[str]:
+    """Records lie one after another, without overlap and without bytes between them."""
     spans.sort()
-    for (start, length, name), (following, _, other) in itertools.pairwise(spans):
-        if start + length > following:
-            yield f"the records of {name} and {other} overlap at byte {following}"
+    end = 0
+    for start, length, name in spans:
+        if start > end:
+            yield f"bytes {end} to {start} belong to no record"
+        elif start < end:
+            yield f"the record of {name} at byte {start} overlaps the one before it"
+        end = max(end, start + length)
 
 
-def _references(c: Collateral) -> Iterator[str]:
-    lengths = [len(c.tokens(row)) for row in range(len(c.examples))]
-    for table, examples, spans in (
-        ("points", c.point_examples, c.point_tokens.reshape(-1, 1, 2)),
-        ("pairs", c.pair_examples, c.pair_tokens),
-    ):
-        limit = np.array([lengths[row] for row in examples], dtype=np.int64)[:, None]
-        bad = (spans[..., 0] < 0) | (spans[..., 0] >= spans[..., 1]) | (spans[..., 1] > limit)
-        if bad.any():
-            yield f"row {int(np.argwhere(bad)[0][0])} of {table} names tokens that are not there"
-    for rows in (c.examples, c.points, c.pairs):
-        for name, kind in rows.columns.items():
-            if kind == "categorical":
-                codes, labels = rows.codes(name)
-                if codes.size and (codes.min() < -1 or codes.max() >= len(labels)):
-                    yield f"column {name!r} of {rows.name} has a value without a label"
+def _head(c: Collateral) -> Iterator[str]:
+    try:
+        stated = to_map(from_map(Meta, c._head.get("meta")))
+    except ValueError as error:
+        yield f"the head is wrong: {error}"
+        return
+    known = to_map(c.meta)
+    same = (layout.pack(stated[k]) == layout.pack(known[k]) for k in known if k not in _FILLED_IN)
+    if not all(same):
+        yield "head and index describe the file differently"
 
 
-def _fingerprints(c: Collateral) -> Iterator[str]:
-    data = hashlib.sha256()
-    for name, text in zip(c.examples["id"], c.examples["text"], strict=True):
+def _examples(c: Collateral) -> Iterator[str]:
+    data, tokens = hashlib.sha256(), hashlib.sha256()
+    ids: set[str] = set()
+    rows = zip(c._sections["examples/id"].rows(), c._sections["examples/text"].rows(), strict=True)
+    for row, (name, text) in enumerate(rows):
+        if name in ids:
+            yield f"the id {name[:80]!r} is used by two examples"
+        ids.add(name)
         data.update(layout.pack([name, text]))
+        entry = c._sections["tokens"].one(row)
+        offsets = c.tokens(row).offsets
+        tokens.update(layout.pack(entry[:2]))
+        starts, stops = offsets[:, 0], offsets[:, 1]
+        if (starts < 0).any() or (starts > stops).any() or (stops > len(text)).any():
+            yield f"tokens of example {row} lie outside its text"
     if data.hexdigest() != c.meta.fingerprint:
         yield "the texts do not have the fingerprint that the file states"
+    if tokens.hexdigest() != c.meta.token_fingerprint:
+        yield "the tokens do not have the fingerprint that the file states"
+
+
+def _points(c: Collateral) -> Iterator[str]:
+    yield from _spans(c, "points", c.point_examples, c.point_tokens[:, None])
+
+
+def _pairs(c: Collateral) -> Iterator[str]:
+    yield from _spans(c, "pairs", c.pair_examples, c.pair_tokens)
+    spans = c.pair_points
+    if (spans[..., 0] >= spans[..., 1]).any():
+        yield "a pair has a span without points"
+    ids = c.pairs["id"]
+    if len(set(ids)) < len(ids):
+        yield "an id is used by two pairs"
+    points, pairs = hashlib.sha256(), hashlib.sha256()
+    for place in np.column_stack([c.point_examples, c.point_tokens]).tolist():
+        points.update(layout.pack(place))
+    of_pairs = np.column_stack([c.pair_examples, c.pair_tokens.reshape(-1, 4)]).tolist()
+    for name, numbers in zip(ids, of_pairs, strict=True):
+        pairs.update(layout.pack([name, *numbers]))
+    both = hashlib.sha256(points.digest() + pairs.digest())
+    if both.hexdigest() != c.meta.layout_fingerprint:
+        yield "points and pairs do not have the fingerprint that the file states"
+
+
+def _spans(
+    c: Collateral, table: str, examples: npt.NDArray[np.int32], spans: npt.NDArray[Any]
+) -> Iterator[str]:
+    """Token ranges [rows, spans, 2] are not empty and lie inside their example."""
+    lengths = np.array([len(c.tokens(row)) for row in range(len(c.examples))], dtype=np.int64)
+    limit = lengths[examples][:, None]
+    bad = (spans[..., 0] < 0) | (spans[..., 0] >= spans[..., 1]) | (spans[..., 1] > limit)
+    if bad.any():
+        yield f"row {int(np.argwhere(bad)[0][0])} of {table} names tokens that are not there"
+
+
+def _columns(c: Collateral) -> Iterator[str]:
+    for table in (c.examples, c.points, c.pairs):
+        for name, kind in table.columns.items():
+            if kind in ("categorical", "boolean"):
+                yield from _guarded(_labels(table, name))
+
+
+def _labels(table: Table, name: str) -> Iterator[str]:
+    table.codes(name)
+    yield from ()
 
 
 def _numbers(c: Collateral) -> Iterator[str]:
