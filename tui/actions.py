@@ -1,0 +1,219 @@
+"""The one table of actions: bindings, footer, palette, help and the key page all come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PaneName = Literal["list", "example", "map", "heads", "attention", "distance"]
+
+PANES: tuple[PaneName, ...] = ("list", "example", "map", "heads", "attention", "distance")
+PANE_TITLES: dict[PaneName, str] = {
+    "list": "Examples",
+    "example": "Example",
+    "map": "t-SNE",
+    "heads": "Heads",
+    "attention": "Attention",
+    "distance": "Distance",
+}
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something the user can do.
+
+    Attributes:
+        name: stable, kebab-case; what settings and bindings refer to.
+        keys: Textual key names; the first is shown.
+        label: two words at most, for the footer; empty keeps it out of the footer.
+        help: one sentence for palette and help.
+        group: heading in the help.
+        panes: panes in whose footer it is shown first; empty means everywhere.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    label: str
+    help: str
+    group: str
+    panes: tuple[PaneName, ...] = ()
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("move-left", ("left", "h"), "", "Move left inside the pane.", "Inside a pane"),
+    Action("move-down", ("down", "j"), "", "Move down inside the pane.", "Inside a pane"),
+    Action("move-up", ("up", "k"), "", "Move up inside the pane.", "Inside a pane"),
+    Action("move-right", ("right", "l"), "", "Move right inside the pane.", "Inside a pane"),
+    Action("page-up", ("pageup",), "", "Move up by a page.", "Inside a pane"),
+    Action("page-down", ("pagedown",), "", "Move down by a page.", "Inside a pane"),
+    Action("first", ("home",), "", "Go to the first row.", "Inside a pane"),
+    Action("last", ("end",), "", "Go to the last row.", "Inside a pane"),
+    Action(
+        "enter",
+        ("enter",),
+        "choose",
+        "Choose the thing under the cursor for all panes.",
+        "Inside a pane",
+        ("map", "list"),
+    ),
+    Action("previous-layer", ("left_square_bracket",), "", "Previous layer.", "Everywhere"),
+    Action(
+        "next-layer",
+        ("right_square_bracket",),
+        "layer",
+        "Next layer: the map shows its hidden states, the head's layer goes along.",
+        "Everywhere",
+    ),
+    Action("previous-head", ("comma",), "", "Previous attention head.", "Everywhere"),
+    Action("next-head", ("full_stop",), "head", "Next attention head.", "Everywhere"),
+    Action("next-example", ("n",), "example", "Next example.", "Everywhere"),
+    Action("previous-example", ("p",), "", "Previous example.", "Everywhere"),
+    Action(
+        "model", ("m",), "model", "Show model A, model B, or the difference B − A.", "Everywhere"
+    ),
+    Action(
+        "metric",
+        ("t",),
+        "metric",
+        "Next head metric in the grid (T: the one before).",
+        "Everywhere",
+        ("heads",),
+    ),
+    Action("previous-metric", ("T",), "", "Previous head metric.", "Everywhere"),
+    Action(
+        "colour",
+        ("c",),
+        "colour",
+        "Next column that colours the points (C: the one before).",
+        "Everywhere",
+        ("map",),
+    ),
+    Action("previous-colour", ("C",), "", "Previous colouring.", "Everywhere"),
+    Action(
+        "attention-view",
+        ("v",),
+        "view",
+        "Show attention as matrix, arrow map or table of the strongest edges.",
+        "Everywhere",
+        ("attention",),
+    ),
+    Action(
+        "specials",
+        ("o",),
+        "specials",
+        "Omit special tokens from the attention pane, or show them; weights are not renormalised.",
+        "Everywhere",
+        ("attention",),
+    ),
+    Action(
+        "measure",
+        ("d",),
+        "measure",
+        "Next distance: cosine, Euclid, t-SNE map.",
+        "Everywhere",
+        ("distance",),
+    ),
+    Action(
+        "group",
+        ("g",),
+        "groups",
+        "Group the pairs of the distance pane by the next column.",
+        "Everywhere",
+        ("distance",),
+    ),
+    Action(
+        "average",
+        ("a",),
+        "average",
+        "Average metrics and distances over all examples, the marked ones, or this one.",
+        "Everywhere",
+        ("heads", "distance"),
+    ),
+    Action(
+        "mark",
+        ("space",),
+        "mark",
+        "Mark the point under the cursor, elsewhere the points of this example; again unmarks.",
+        "Selecting",
+        ("map", "list"),
+    ),
+    Action(
+        "box",
+        ("b",),
+        "box",
+        "On the map: begin a rectangle, move its corner, enter marks what is inside.",
+        "Selecting",
+        ("map",),
+    ),
+    Action("clear", ("x",), "", "Unmark all points.", "Selecting"),
+    Action("undo", ("u",), "", "Undo the last selection.", "Selecting"),
+    Action("redo", ("U",), "", "Redo it.", "Selecting"),
+    Action("pane-list", ("1",), "", "Go to the list of examples.", "Panes"),
+    Action("pane-example", ("2",), "", "Go to the example.", "Panes"),
+    Action("pane-map", ("3",), "", "Go to the t-SNE map.", "Panes"),
+    Action("pane-heads", ("4",), "", "Go to the head grid.", "Panes"),
+    Action("pane-attention", ("5",), "", "Go to the attention of one head.", "Panes"),
+    Action("pane-distance", ("6",), "", "Go to the distances per layer.", "Panes"),
+    Action("next-pane", ("tab",), "", "Next pane.", "Panes"),
+    Action("previous-pane", ("shift+tab",), "", "Previous pane.", "Panes"),
+    Action(
+        "zoom", ("z",), "zoom", "Let the pane fill the screen, or bring back the others.", "Panes"
+    ),
+    Action("back", ("escape",), "", "Step back: end a rectangle, a zoom.", "Panes"),
+    Action(
+        "palette", ("ctrl+p",), "", "Search everything: actions, metrics, heads, examples.", "Help"
+    ),
+    Action("help", ("question_mark",), "help", "Explain the pane and list the keys.", "Help"),
+    Action("quit", ("q",), "quit", "Quit.", "Help"),
+)
+
+BY_NAME: dict[str, Action] = {action.name: action for action in ACTIONS}
+
+_SHOWN = {
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "comma": ",",
+    "full_stop": ".",
+    "question_mark": "?",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "escape": "esc",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+}
+_PAIRED = {"next-layer": "previous-layer", "next-head": "previous-head", "next-example": None}
+
+
+def shown(key: str) -> str:
+    """A key as people write it: "[" for "left_square_bracket"."""
+    return _SHOWN.get(key, key)
+
+
+def footer(pane: PaneName | None) -> list[tuple[str, str, str]]:
+    """(key, label, action name) for the footer: the pane's own actions, then everywhere's."""
+    own = [a for a in ACTIONS if a.label and pane is not None and pane in a.panes]
+    rest = [a for a in ACTIONS if a.label and a not in own and not a.panes]
+    entries = []
+    for action in own + rest:
+        keys = shown(action.keys[0])
+        if partner := _PAIRED.get(action.name):
+            keys = f"{shown(BY_NAME[partner].keys[0])} {keys}"
+        if action.name == "next-example":
+            keys = "n p"
+        entries.append((keys, action.label, action.name))
+    return entries
+
+
+def key_table() -> str:
+    """The keys as a Markdown table, as the help and ``docs/keys.md`` show it."""
+    lines = []
+    group = ""
+    for action in ACTIONS:
+        if action.group != group:
+            group = action.group
+            lines += ["", f"**{group}**", "", "| key | does |", "| --- | --- |"]
+        keys = " ".join(f"`{shown(key)}`" for key in action.keys)
+        lines.append(f"| {keys} | {action.help} |")
+    return "\n".join(lines).strip() + "\n"

@@ -1,0 +1,39 @@
+"""The Textual app. Its first frame comes before numpy, the plots and the files are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import App
+
+from .screens.main import MainScreen
+
+
+class InterpretApp(App[None]):
+    """Shows one or two collateral files.
+
+    Attributes:
+        failure: why the app ended by itself, a sentence for stderr; empty if the user quit.
+    """
+
+    TITLE = "interpret-tui"
+    CSS_PATH = "interpret.tcss"
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self, paths: Sequence[str], names: Sequence[str] = (), force_ascii: bool = False
+    ) -> None:
+        super().__init__()
+        self.paths = tuple(paths)
+        self.names = tuple(names)
+        self.force_ascii = force_ascii
+        self.failure = ""
+
+    def on_mount(self) -> None:
+        """Shows the empty frame first; the files are opened after it."""
+        self.push_screen(MainScreen())
+
+    def fail(self, message: str) -> None:
+        """Ends the app with exit status 1 and a sentence."""
+        self.failure = message
+        self.exit(return_code=1)

@@ -1,0 +1,91 @@
+"""``interpret-tui``: opens one or two collateral files in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+DEMO = Path(__file__).parent / "demo"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        prog="interpret-tui",
+        description="Look inside Transformer models: t-SNE per layer, attention heads, attention, "
+        "distances, linked, in the terminal. Two files are compared as B − A.",
+        epilog="Make a file with: interpret-extract run --model MODEL --task coref --data "
+        "FILE.jsonl --output OUT.msgpack. Inside, ? explains everything.",
+    )
+    p.add_argument("files", nargs="*", metavar="FILE", help="one collateral file, or two: A and B")
+    p.add_argument("--demo", action="store_true", help="open the demo: a model before and after")
+    p.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="display name of a model, once per file (default: the file's name)",
+    )
+    p.add_argument(
+        "--ascii", action="store_true", help="draw with ASCII only (automatic under LC_ALL=C)"
+    )
+    p.add_argument("--version", action="version", version=f"interpret-tui {version()}")
+    return p
+
+
+def version() -> str:
+    """Version of the installed distribution."""
+    try:
+        return metadata.version("interpret-tui")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the viewer; the exit status: 0 quit, 1 a file or the terminal is wrong, 2 usage."""
+    p = parser()
+    options = p.parse_args(argv)
+    files = [str(DEMO / "base.msgpack"), str(DEMO / "tuned.msgpack")] if options.demo else []
+    files += options.files
+    if not files:
+        p.error("name a collateral file, or try --demo")
+    if len(files) > 2:
+        p.error("one file, or two to compare" + ("; --demo brings two itself" * options.demo))
+    if len(options.name) > len(files):
+        p.error(f"--name was given {len(options.name)} times for {len(files)} file(s)")
+    if problem := _terminal_problem():
+        print(f"interpret-tui: {problem}", file=sys.stderr)
+        return 1
+    return _run(files, options.name, options.ascii)
+
+
+def _terminal_problem() -> str:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return (
+            "this is no terminal (input or output is redirected). Run it in a terminal, over SSH "
+            "with: ssh -t HOST interpret-tui FILE"
+        )
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        return (
+            "the terminal cannot move its cursor (TERM is unset or dumb). Set it, for example "
+            "TERM=xterm-256color"
+        )
+    return ""
+
+
+def _run(files: Sequence[str], names: Sequence[str], ascii_only: bool) -> int:
+    from .app import InterpretApp  # late: --help must not wait for Textual
+
+    app = InterpretApp(files, names, ascii_only)
+    app.run()
+    if app.failure:
+        print(f"interpret-tui: {app.failure}", file=sys.stderr)
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

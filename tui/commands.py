@@ -1,0 +1,100 @@
+"""What each selecting action does: pure functions from one selection to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from . import state
+from .state import Selection
+
+if TYPE_CHECKING:
+    from .project import Project
+
+
+class Refused(Exception):
+    """An action that cannot act now; the text says why, in a sentence."""
+
+
+Command = Callable[["Project", Selection], Selection]
+
+
+def _model(project: Project, s: Selection) -> Selection:
+    if not project.two:
+        raise Refused("Only one file is open. To compare: interpret-tui A.msgpack B.msgpack")
+    return replace(s, view=state.after(s.view, project.limits.views))
+
+
+def _cycle(field: str, options: str, what: str, step: int = 1) -> Command:
+    """Steps a field of the selection through one of the limits' tuples."""
+
+    def command(project: Project, s: Selection) -> Selection:
+        choices: Sequence[str] = getattr(project.limits, options)
+        if len(choices) < 2:
+            raise Refused(f"There is {'only one' if choices else 'no'} {what} in the file.")
+        return replace(s, **{field: state.after(getattr(s, field), choices, step)})
+
+    return command
+
+
+def _attention_view(project: Project, s: Selection) -> Selection:
+    return replace(s, attention_view=state.after(s.attention_view, state.ATTENTION_VIEWS))
+
+
+def _specials(project: Project, s: Selection) -> Selection:
+    return replace(s, hide_special=not s.hide_special, query=None, key=None)
+
+
+def _average(project: Project, s: Selection) -> Selection:
+    return state.step_scope(s)
+
+
+def _mark(project: Project, s: Selection) -> Selection:
+    points = project.points_of(s.example)
+    if not points:
+        raise Refused("This example has no points on the map.")
+    return state.toggle_marks(s, points)
+
+
+def _clear(project: Project, s: Selection) -> Selection:
+    if not s.marked:
+        raise Refused("Nothing is marked; space marks the points of the example.")
+    return state.clear_marks(s)
+
+
+def _layer(step: int) -> Command:
+    return lambda project, s: state.step_layer(s, project.limits, step)
+
+
+def _head(step: int) -> Command:
+    return lambda project, s: state.step_head(s, project.limits, step)
+
+
+def _example(step: int) -> Command:
+    def command(project: Project, s: Selection) -> Selection:
+        return state.choose_example(s, project.limits, s.example + step)
+
+    return command
+
+
+COMMANDS: dict[str, Command] = {
+    "previous-layer": _layer(-1),
+    "next-layer": _layer(+1),
+    "previous-head": _head(-1),
+    "next-head": _head(+1),
+    "previous-example": _example(-1),
+    "next-example": _example(+1),
+    "model": _model,
+    "metric": _cycle("metric", "metrics", "head metric"),
+    "previous-metric": _cycle("metric", "metrics", "head metric", -1),
+    "colour": _cycle("colouring", "colourings", "column of the points"),
+    "previous-colour": _cycle("colouring", "colourings", "column of the points", -1),
+    "attention-view": _attention_view,
+    "specials": _specials,
+    "measure": _cycle("measure", "measures", "distance"),
+    "group": _cycle("grouping", "groupings", "column that groups the pairs"),
+    "average": _average,
+    "mark": _mark,
+    "clear": _clear,
+}

@@ -1,0 +1,97 @@
+"""What every pane is: files, selection, look and size to a canvas; no widget, no other pane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .actions import PaneName
+from .look import Look
+from .plots.canvas import Canvas, Ink
+from .project import Project
+from .state import Selection
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a picture depends on, beside its size.
+
+    Attributes:
+        focused: whether keys go to this pane; its cursor is then drawn brighter.
+    """
+
+    project: Project
+    selection: Selection
+    look: Look
+    focused: bool = False
+
+
+class Pane:
+    """Base of the panes. A pane keeps only where it is scrolled to, never what is selected.
+
+    Moves and clicks return the selection they ask for; the same one means that nothing changed but
+    possibly the pane's own cursor, which is drawn again.
+    """
+
+    name: ClassVar[PaneName]
+    help: ClassVar[str]
+    depends: ClassVar[frozenset[str]]
+    """Fields of the selection that can change the picture."""
+
+    def title(self, c: Context) -> str:
+        """What the pane shows, for its border."""
+        raise NotImplementedError
+
+    def draw(self, c: Context, width: int, height: int) -> Canvas:
+        """The picture, ``width`` by ``height`` cells.
+
+        Raises:
+            Missing: what it shows is not in the files.
+        """
+        raise NotImplementedError
+
+    def move(self, c: Context, dx: int, dy: int) -> Selection:
+        """An arrow key (or a page, with larger steps)."""
+        return c.selection
+
+    def jump(self, c: Context, end: bool) -> Selection:
+        """Home or end."""
+        return self.move(c, 0, 1_000_000 if end else -1_000_000)
+
+    def enter(self, c: Context) -> Selection:
+        """Chooses what is under the pane's cursor."""
+        return c.selection
+
+    def mark(self, c: Context) -> Selection | None:
+        """Marks what is under the pane's cursor; None where the pane has nothing of its own."""
+        return None
+
+    def box(self, c: Context) -> bool:
+        """Begins a rectangle; whether the pane can."""
+        return False
+
+    def back(self, c: Context) -> bool:
+        """Ends what the pane is in the middle of; whether there was anything."""
+        return False
+
+    def click(self, c: Context, x: int, y: int) -> Selection:
+        """A mouse click on a cell of the picture."""
+        return c.selection
+
+    def gist(self, c: Context, width: int) -> Canvas:
+        """One line that says the most, for when the pane itself is not shown."""
+        canvas = Canvas(width, 1, ascii_only=c.look.ascii)
+        canvas.put(0, 0, self.title(c), c.look.muted)
+        return canvas
+
+
+def say(canvas: Canvas, look: Look, text: str, ink: Ink | None = None) -> None:
+    """Writes a sentence over the middle of a canvas, wrapped."""
+    words, lines = text.split(), [""]
+    for word in words:
+        if len(lines[-1]) + len(word) + 1 > max(10, canvas.width - 4) and lines[-1]:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    top = max(0, (canvas.height - len(lines)) // 2)
+    for number, line in enumerate(lines):
+        canvas.put(max(0, (canvas.width - len(line)) // 2), top + number, line, ink or look.muted)

@@ -1,0 +1,327 @@
+"""The main screen: it holds the one selection, and is the only one that changes it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container
+from textual.reactive import var
+from textual.screen import Screen
+
+from .. import state
+from ..actions import ACTIONS, PANES, PaneName
+from ..layout import LAYOUTS, gist_rows, layout_for
+from ..state import History, Selection
+from ..widgets.lines import LineWidget
+from ..widgets.palette import Everything
+from ..widgets.pane import PaneWidget
+
+if TYPE_CHECKING:
+    from ..app import InterpretApp
+    from ..look import Look
+    from ..pane import Context, Pane
+    from ..project import Project
+
+_PLACED: tuple[PaneName, ...] = ("list", "example", "map", "heads", "distance", "attention")
+"""The order in which the grid of the sheet places the panes."""
+
+_ARROWS = {"move-left": (-1, 0), "move-right": (1, 0), "move-up": (0, -1), "move-down": (0, 1)}
+
+
+class MainScreen(Screen[None]):
+    """Six panes over one selection.
+
+    Attributes:
+        selection: what is being looked at. Panes draw it and ask for another by message.
+        active: the pane that has the focus, or had it last.
+        project: the open files; None until they are loaded, right after the first frame.
+    """
+
+    BINDINGS: ClassVar = [
+        Binding(",".join(action.keys), f"do('{action.name}')", action.help, show=False)
+        for action in ACTIONS
+    ]
+    COMMANDS: ClassVar = {Everything}
+    AUTO_FOCUS = ""
+
+    selection: var[Selection] = var(Selection, init=False)
+    active: var[PaneName] = var("heads", init=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project: Project | None = None
+        self.look: Look | None = None
+        self.panes: dict[PaneName, Pane] = {}
+        self.history = History()
+        self.message = ""
+
+    def compose(self) -> ComposeResult:
+        """The empty frame."""
+        yield LineWidget("status")
+        yield LineWidget("tabs")
+        with Container(id="panes"):
+            for name in _PLACED:
+                yield PaneWidget(name)
+        yield LineWidget("gists")
+        yield LineWidget("foot")
+        yield LineWidget("tiny")
+
+    def on_mount(self) -> None:
+        """Lays out for the size there is; loads once the first frame is on its way."""
+        self._arrange()
+        self.call_after_refresh(self.load)
+
+    # -- loading ----------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Imports numpy and the plots, opens the files, fills the panes."""
+        from collateral import CollateralError
+
+        from ..panes import all_panes
+        from ..project import Project
+
+        app = cast("InterpretApp", self.app)
+        try:
+            project = Project.open(app.paths, app.names)
+            first = project.first_selection()
+        except CollateralError as error:
+            app.fail(str(error))
+            return
+        self.project = project
+        self.panes = all_panes()
+        for name, pane in self.panes.items():
+            self.pane_widget(name).attach(pane)
+        self._find_look()
+        for line, make in self._lines().items():
+            self.query_one(f"#{line}", LineWidget).set_source(make)
+        self.set_reactive(MainScreen.selection, state.valid(first, project.limits))
+        self.pane_widget(self.active).focus()
+        self._show(None)
+        app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+
+    def _find_look(self) -> None:
+        from ..look import Look
+
+        app = cast("InterpretApp", self.app)
+        look = Look.detect(app.console.color_system, os.environ, app.current_theme.dark)
+        if app.force_ascii:
+            look = Look(look.depth, True, look.dark)
+        self.look = look
+        app.set_class(look.ascii, "-ascii-borders")
+
+    def _restyle(self) -> None:
+        self._find_look()
+        for name in PANES:
+            self.pane_widget(name).forget()
+        self.call_after_refresh(self._show, None)
+
+    def on_unmount(self) -> None:
+        """Closes the files."""
+        if self.project is not None:
+            self.project.close()
+
+    # -- the store --------------------------------------------------------------------------
+
+    def choose(self, selection: Selection) -> None:
+        """Makes this the selection, as far as the files allow, and remembers the one before."""
+        if self.project is None:
+            return
+        new = state.valid(selection, self.project.limits)
+        if new != self.selection:
+            self.history.record(self.selection, new)
+            self.selection = new
+
+    def watch_selection(self, old: Selection, new: Selection) -> None:
+        """Shows the new selection in every pane that depends on what changed."""
+        self._show(state.changed_fields(old, new))
+
+    def _show(self, changed: frozenset[str] | None) -> None:
+        if self.project is None:
+            return
+        context = self.context()
+        for name, pane in self.panes.items():
+            if changed is None or changed & pane.depends:
+                self.pane_widget(name).show(context)
+            else:
+                self.pane_widget(name).keep(context)
+        self._update_lines()
+
+    def context(self) -> Context:
+        """What the panes are drawn from."""
+        from ..pane import Context
+
+        assert self.project is not None and self.look is not None
+        return Context(self.project, self.selection, self.look)
+
+    # -- requests of the widgets ------------------------------------------------------------
+
+    @on(PaneWidget.Requested)
+    def _requested(self, event: PaneWidget.Requested) -> None:
+        event.stop()
+        self.tell("")
+        self.choose(event.selection)
+
+    @on(PaneWidget.Focused)
+    def _focused(self, event: PaneWidget.Focused) -> None:
+        event.stop()
+        self.active = event.pane
+        if event.pane in ("list", "example"):
+            self.set_class(event.pane == "list", "-list")
+        self._arrange()
+
+    @on(LineWidget.Pressed)
+    def _pressed(self, event: LineWidget.Pressed) -> None:
+        event.stop()
+        self.action_do(event.action)
+
+    # -- actions ----------------------------------------------------------------------------
+
+    def action_do(self, name: str) -> None:
+        """Carries out an action of the action table."""
+        if self.project is None:
+            if name == "quit":
+                self.app.exit()
+            return
+        self.tell("")
+        from ..commands import COMMANDS, Refused
+
+        try:
+            if self._on_screen(name) or self._in_pane(name):
+                return
+            self.choose(COMMANDS[name](self.project, self.selection))
+        except Refused as reason:
+            self.tell(str(reason))
+
+    def _on_screen(self, name: str) -> bool:
+        """Actions on the screen itself; whether this was one."""
+        step = {"next-pane": 1, "previous-pane": -1}.get(name)
+        if name.startswith("pane-"):
+            self.go(cast(PaneName, name.removeprefix("pane-")))
+        elif step is not None:
+            order = [n for n in PANES if self.pane_widget(n).display or self.has_class("-small")]
+            self.go(order[(order.index(self.active) + step) % len(order)])
+        elif name == "zoom":
+            self.toggle_class("-zoom")
+            self._arrange()
+        elif name == "back":
+            self._back()
+        elif name in ("undo", "redo"):
+            self._turn(name)
+        elif name == "help":
+            self._help()
+        elif name == "palette":
+            self.app.action_command_palette()
+        elif name == "quit":
+            self.app.exit()
+        else:
+            return False
+        return True
+
+    def _in_pane(self, name: str) -> bool:
+        """Actions of the focused pane; whether this was one and the pane took it."""
+        widget = self.pane_widget(self.active)
+        if name in _ARROWS:
+            widget.step(*_ARROWS[name])
+        elif name in ("page-up", "page-down"):
+            widget.page(1 if name == "page-down" else -1)
+        elif name in ("first", "last"):
+            widget.jump(name == "last")
+        elif name == "enter":
+            widget.enter()
+        elif name == "mark":
+            return widget.mark()
+        elif name == "box":
+            self.go("map")
+            self.pane_widget("map").box()
+        else:
+            return False
+        return True
+
+    def _back(self) -> None:
+        if not self.pane_widget(self.active).back() and self.has_class("-zoom"):
+            self.remove_class("-zoom")
+            self._arrange()
+
+    def _turn(self, name: str) -> None:
+        turn = self.history.undo if name == "undo" else self.history.redo
+        found = turn(self.selection)
+        if found is None:
+            self.tell(f"There is nothing to {name}.")
+        else:
+            self.selection = found
+
+    def _help(self) -> None:
+        from .help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.panes[self.active], self.context()))
+
+    def go(self, name: PaneName) -> None:
+        """Gives a pane the focus; in the small layout, shows it."""
+        self.active = name
+        if name in ("list", "example"):
+            self.set_class(name == "list", "-list")
+        self._arrange()
+        self.pane_widget(name).focus()
+
+    def tell(self, message: str) -> None:
+        """Shows a sentence in the bottom line until the next key; "" takes it away."""
+        if message != self.message:
+            self.message = message
+            self.query_one("#foot", LineWidget).update()
+
+    # -- layout -----------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """Lays out for the new size."""
+        self._arrange()
+
+    def watch_active(self) -> None:
+        """Another pane's keys in the footer, another tab."""
+        self._update_lines()
+
+    def pane_widget(self, name: PaneName) -> PaneWidget:
+        """The widget of a pane."""
+        return self.query_one(f"#pane-{name}", PaneWidget)
+
+    def _arrange(self) -> None:
+        width, height = self.app.size
+        layout = layout_for(width, height)
+        shown = "small" if self.has_class("-zoom") and layout != "tiny" else layout
+        for name in LAYOUTS:
+            self.set_class(name == shown, f"-{name}")
+        single = shown == "small"
+        top: PaneName = "list" if self.has_class("-list") else "example"
+        for pane in PANES:
+            medium = pane not in ("list", "example") or pane == top
+            visible = pane == self.active if single else shown == "wide" or medium
+            self.pane_widget(pane).display = visible
+        rows = gist_rows(width, height) if single and not self.has_class("-zoom") else 0
+        gists = self.query_one("#gists", LineWidget)
+        gists.display = rows > 0
+        gists.styles.height = rows
+        self.set_class(width < 60, "-narrow")
+        self.call_after_refresh(self._update_lines)
+
+    def _lines(self) -> dict[str, LineWidget.Maker]:
+        from .. import chrome
+
+        return {
+            "status": lambda width, _: chrome.status(self.context(), width),
+            "tabs": lambda width, _: chrome.tabs(self.context(), self.active, width),
+            "gists": lambda width, height: chrome.gists(
+                self.context(), self.panes, self.active, (width, height)
+            ),
+            "foot": lambda width, _: chrome.foot(
+                self.context().look, self.active, self.message, width
+            ),
+            "tiny": lambda width, height: chrome.tiny(self.context().look, width, height),
+        }
+
+    def _update_lines(self) -> None:
+        if self.project is not None:
+            for line in self.query(LineWidget):
+                line.update()

@@ -1,0 +1,232 @@
+"""What is being looked at: one frozen value, and pure functions that make the next one.
+
+Nothing here knows Textual or numpy. The main screen holds one :class:`Selection`; panes draw what
+it says and ask for another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+View = Literal["A", "B", "B−A"]
+Scope = Literal["all", "marked", "example"]
+AttentionView = Literal["matrix", "map", "table"]
+
+Choice = TypeVar("Choice", bound=str)
+
+VIEWS: tuple[View, ...] = ("A", "B", "B−A")
+ATTENTION_VIEWS: tuple[AttentionView, ...] = ("matrix", "map", "table")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a selection can go, read from the files once.
+
+    Attributes:
+        layers: attention layers L; hidden states go from 0 to L.
+        pair_counts: number of pairs of each example.
+    """
+
+    views: tuple[View, ...]
+    layers: int
+    heads: int
+    examples: int
+    metrics: tuple[str, ...]
+    colourings: tuple[str, ...]
+    measures: tuple[str, ...]
+    groupings: tuple[str, ...]
+    pair_counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Everything that the panes show depends on this and on the files, on nothing else.
+
+    Attributes:
+        view: model A, model B, or their difference, always B − A.
+        example: row of the example.
+        pair: which of the example's pairs, from 0.
+        marked: rows of the marked points.
+        scope: what averages are over: all examples, those of the marked points, or this one.
+        layer: hidden state of the map, 0 (embeddings) to L.
+        head_layer, head: the attention head, written ``head_layer.head``.
+        query, key: token cursor of the attention pane, None before it was moved.
+        measure: "tsne" or a measure of the file.
+        grouping: column of the pairs that makes the groups of the distance pane.
+        hide_special: leave special tokens out of the attention pane (a view; weights stay as are).
+    """
+
+    view: View = "A"
+    example: int = 0
+    pair: int = 0
+    marked: frozenset[int] = frozenset()
+    scope: Scope = "all"
+    layer: int = 0
+    head_layer: int = 0
+    head: int = 0
+    metric: str = ""
+    colouring: str = ""
+    measure: str = "cosine"
+    grouping: str = ""
+    attention_view: AttentionView = "matrix"
+    query: int | None = None
+    key: int | None = None
+    hide_special: bool = False
+
+    @property
+    def head_name(self) -> str:
+        """The head as it is written everywhere: layer.head, both from 0."""
+        return f"{self.head_layer}.{self.head}"
+
+
+def clamp(value: int, count: int) -> int:
+    """``value`` moved into 0 .. count - 1 (0 if there is nothing)."""
+    return max(0, min(value, count - 1))
+
+
+def valid(s: Selection, limits: Limits) -> Selection:
+    """The nearest selection that the files allow."""
+    example = clamp(s.example, limits.examples)
+    return dataclasses.replace(
+        s,
+        view=s.view if s.view in limits.views else limits.views[-1],
+        example=example,
+        pair=clamp(s.pair, limits.pair_counts[example] if limits.pair_counts else 0),
+        scope="all" if s.scope == "marked" and not s.marked else s.scope,
+        layer=clamp(s.layer, limits.layers + 1),
+        head_layer=clamp(s.head_layer, limits.layers),
+        head=clamp(s.head, limits.heads),
+        metric=_among(s.metric, limits.metrics),
+        colouring=_among(s.colouring, limits.colourings),
+        measure=_among(s.measure, limits.measures),
+        grouping=_among(s.grouping, limits.groupings),
+    )
+
+
+def step_layer(s: Selection, limits: Limits, step: int) -> Selection:
+    """Moves the map by ``step`` hidden states; the head's layer goes along.
+
+    Attention layer l reads hidden state l, so the last state, L, stays with attention layer L - 1.
+    """
+    layer = clamp(s.layer + step, limits.layers + 1)
+    return dataclasses.replace(s, layer=layer, head_layer=clamp(layer, limits.layers))
+
+
+def step_head(s: Selection, limits: Limits, step: int) -> Selection:
+    """The next head in reading order: after a layer's last head comes the next layer's first."""
+    flat = clamp(s.head_layer * limits.heads + s.head + step, limits.layers * limits.heads)
+    layer, head = divmod(flat, max(1, limits.heads))
+    return dataclasses.replace(s, head_layer=layer, head=head)
+
+
+def move_head(s: Selection, limits: Limits, layers: int, heads: int) -> Selection:
+    """Moves the head inside the grid, stopping at its edges; the map's layer stays."""
+    return dataclasses.replace(
+        s,
+        head_layer=clamp(s.head_layer + layers, limits.layers),
+        head=clamp(s.head + heads, limits.heads),
+    )
+
+
+def choose_example(s: Selection, limits: Limits, example: int, pair: int = 0) -> Selection:
+    """Another example; its first pair, and no token chosen."""
+    example = clamp(example, limits.examples)
+    if (example, pair) == (s.example, s.pair):
+        return s
+    tokens = (s.query, s.key) if example == s.example else (None, None)
+    changed = dataclasses.replace(s, example=example, pair=pair, query=tokens[0], key=tokens[1])
+    return valid(changed, limits)
+
+
+def choose_tokens(s: Selection, query: int | None, key: int | None) -> Selection:
+    """Another token cursor of the attention pane."""
+    return dataclasses.replace(s, query=query, key=key)
+
+
+def step_pair(s: Selection, limits: Limits, step: int) -> Selection:
+    """Another pair of the same example."""
+    return choose_example(s, limits, s.example, max(0, s.pair + step))
+
+
+def toggle_marks(s: Selection, points: Iterable[int]) -> Selection:
+    """Marks these points, or unmarks them if all were marked; averages follow the marks."""
+    chosen = frozenset(points)
+    marked = s.marked - chosen if chosen <= s.marked else s.marked | chosen
+    scope: Scope = "marked" if marked else "all"
+    return dataclasses.replace(s, marked=marked, scope=scope)
+
+
+def clear_marks(s: Selection) -> Selection:
+    """Unmarks everything; averages are over all examples again."""
+    return dataclasses.replace(s, marked=frozenset(), scope="all")
+
+
+def step_scope(s: Selection) -> Selection:
+    """Averages over: all examples, the marked points' examples (if any), this example."""
+    scopes: tuple[Scope, ...] = ("all", "marked", "example") if s.marked else ("all", "example")
+    return dataclasses.replace(s, scope=after(s.scope, scopes))
+
+
+def after(value: Choice, options: Sequence[Choice], step: int = 1) -> Choice:
+    """The option that follows ``value``, going round; the first if ``value`` is none of them."""
+    if value not in options:
+        return options[0] if options else value
+    return options[(options.index(value) + step) % len(options)]
+
+
+def _among(value: str, options: Sequence[str]) -> str:
+    return value if value in options or not options else options[0]
+
+
+@dataclass
+class History:
+    """Undo and redo of selections.
+
+    A run of moves of the token cursor is one entry.
+    """
+
+    past: list[Selection] = field(default_factory=list)
+    future: list[Selection] = field(default_factory=list)
+    limit: int = 500
+    _run: frozenset[str] = frozenset()
+
+    def record(self, old: Selection, new: Selection) -> None:
+        """Remembers that ``old`` became ``new``."""
+        changed = changed_fields(old, new)
+        if not changed:
+            return
+        cursor = changed <= _CURSOR
+        if not (cursor and self._run and self.past):
+            self.past.append(old)
+            del self.past[: -self.limit]
+        self._run = changed if cursor else frozenset()
+        self.future.clear()
+
+    def undo(self, now: Selection) -> Selection | None:
+        """The selection before this one, or None."""
+        return self._turn(self.past, self.future, now)
+
+    def redo(self, now: Selection) -> Selection | None:
+        """The selection that was undone last, or None."""
+        return self._turn(self.future, self.past, now)
+
+    def _turn(
+        self, source: list[Selection], target: list[Selection], now: Selection
+    ) -> Selection | None:
+        if not source:
+            return None
+        target.append(now)
+        self._run = frozenset()
+        return source.pop()
+
+
+_CURSOR = frozenset({"query", "key"})
+
+
+def changed_fields(old: Selection, new: Selection) -> frozenset[str]:
+    """Names of the fields in which two selections differ."""
+    names = (f.name for f in dataclasses.fields(old))
+    return frozenset(name for name in names if getattr(old, name) != getattr(new, name))

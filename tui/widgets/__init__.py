@@ -1,0 +1,1 @@
+"""Thin Textual widgets around the pure panes and lines."""

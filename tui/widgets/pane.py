@@ -1,0 +1,167 @@
+"""The thin widget around every pane: keys and mouse in, a picture out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+
+from ..actions import PANE_TITLES, PANES, PaneName
+from .cells import CellsWidget
+
+if TYPE_CHECKING:
+    from ..pane import Context, Pane
+    from ..state import Selection
+
+
+class PaneWidget(CellsWidget, can_focus=True):
+    """One of the six panes. It draws when it is visible, and posts what it would like selected."""
+
+    @dataclass
+    class Requested(Message):
+        """A move or click in a pane asks for another selection."""
+
+        selection: Selection
+
+    @dataclass
+    class Focused(Message):
+        """A pane received the focus."""
+
+        pane: PaneName
+
+    def __init__(self, pane_name: PaneName) -> None:
+        super().__init__(id=f"pane-{pane_name}", classes="pane")
+        self.pane_name = pane_name
+        self.pane: Pane | None = None
+        self._seen: Context | None = None
+        self._title = ""
+        self._set_title("")
+
+    def attach(self, pane: Pane) -> None:
+        """Gives the widget the pane that it shows."""
+        self.pane = pane
+
+    def show(self, context: Context) -> None:
+        """Draws the pane for a context, now or when it becomes visible."""
+        self._seen = context
+        self._paint()
+
+    def keep(self, context: Context) -> None:
+        """Takes a context that changes nothing in the picture; draws only if it has none yet."""
+        self._seen = context
+
+    @property
+    def context(self) -> Context | None:
+        """What is shown, with the focus as it is now."""
+        if self._seen is None:
+            return None
+        return replace(self._seen, focused=self.has_focus)
+
+    def _paint(self) -> None:
+        context = self.context
+        width, height = self.size
+        if context is None or self.pane is None or not self.display or width < 1 or height < 1:
+            return
+        from ..pane import say
+        from ..plots.canvas import Canvas
+        from ..project import Missing
+
+        try:
+            self._set_title(self.pane.title(context))
+            canvas = self.pane.draw(context, width, height)
+        except Missing as reason:
+            canvas = Canvas(width, height, ascii_only=context.look.ascii)
+            say(canvas, context.look, str(reason))
+        self.present(canvas)
+
+    def _set_title(self, title: str) -> None:
+        number = PANES.index(self.pane_name) + 1
+        text = f"{number} {PANE_TITLES[self.pane_name]}{'  ' if title else ''}{title}"
+        if text != self._title:
+            self._title = text
+            self.border_title = Content(text)
+
+    # -- events -----------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """Draws at the new size."""
+        self._paint()
+
+    def on_show(self) -> None:
+        """Draws what changed while it was hidden."""
+        self._paint()
+
+    def on_focus(self) -> None:
+        """Draws the bright cursor and tells the screen."""
+        self._paint()
+        self.post_message(self.Focused(self.pane_name))
+
+    def on_blur(self) -> None:
+        """Draws the faint cursor."""
+        self._paint()
+
+    def on_click(self, event: events.Click) -> None:
+        """Chooses the thing that was clicked."""
+        offset = event.get_content_offset(self)
+        if offset is not None and self.pane is not None and self.context is not None:
+            self.ask(self.pane.click(self.context, offset.x, offset.y))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Moves down."""
+        self._wheel(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Moves up."""
+        self._wheel(event, -1)
+
+    def _wheel(self, event: events.MouseEvent, step: int) -> None:
+        event.stop()
+        self.step(0, step)
+
+    def step(self, dx: int, dy: int) -> None:
+        """Moves the pane's cursor."""
+        if self.pane is not None and self.context is not None:
+            self.ask(self.pane.move(self.context, dx, dy))
+
+    def jump(self, end: bool) -> None:
+        """Moves the pane's cursor to the first or last row."""
+        if self.pane is not None and self.context is not None:
+            self.ask(self.pane.jump(self.context, end))
+
+    def enter(self) -> None:
+        """Chooses what is under the pane's cursor."""
+        if self.pane is not None and self.context is not None:
+            self.ask(self.pane.enter(self.context))
+
+    def mark(self) -> bool:
+        """Marks what is under the pane's cursor; whether the pane has something of its own."""
+        wanted = self.pane.mark(self.context) if self.pane and self.context else None
+        if wanted is not None:
+            self.ask(wanted)
+        return wanted is not None
+
+    def box(self) -> None:
+        """Begins a rectangle."""
+        if self.pane is not None and self.context is not None and self.pane.box(self.context):
+            self._paint()
+
+    def back(self) -> bool:
+        """Ends what the pane is in the middle of; whether there was anything."""
+        done = bool(self.pane and self.context and self.pane.back(self.context))
+        if done:
+            self._paint()
+        return done
+
+    def page(self, direction: int) -> None:
+        """Moves the pane's cursor by what is visible."""
+        self.step(0, direction * max(1, self.size.height - 2))
+
+    def ask(self, selection: Selection) -> None:
+        """Asks for a selection; draws again at once if only the pane's own cursor moved."""
+        if self._seen is not None and selection == self._seen.selection:
+            self._paint()
+        else:
+            self.post_message(self.Requested(selection))
