@@ -162,6 +162,7 @@ class Marks:
         no: Wrong.
         open: Left edge of the cursor's cell.
         close: Right edge of the cursor's cell.
+        aim: The point under the cursor on a map.
         horizontal: A line across.
         vertical: A line down.
         times: Between a number and its scale.
@@ -183,6 +184,7 @@ class Marks:
     no: str = "✗"
     open: str = "▐"
     close: str = "▌"
+    aim: str = "◎"
     horizontal: str = "─"
     vertical: str = "│"
     times: str = "×"
@@ -205,6 +207,7 @@ _ASCII = Marks(
     no="x",
     open="[",
     close="]",
+    aim="X",
     horizontal="-",
     vertical="|",
     times="x",
@@ -451,7 +454,7 @@ def _strokes(look: Look, diverging: bool) -> tuple[Ink, ...]:
         words = (
             (
                 "bright_blue bright_blue white yellow bright_yellow",
-                "white green bright_green bright_yellow",
+                "bright_black green bright_green bright_yellow",
             )
             if look.dark
             else ("blue bright_blue bright_black yellow yellow", "bright_black green blue black")

@@ -236,7 +236,7 @@ def scatter(
     missing = _draw_stars(canvas, view, xy, stars, classes, look)
     if cursor is not None:
         x, y = view.cells(xy[[cursor]])[0].tolist()
-        canvas.restyle(x, y, 1, 1, reverse=True, bold=True)
+        canvas.put(x, y, look.marks.aim, look.cursor)
     undefined = int(np.count_nonzero(~np.isfinite(xy[~visible]).all(axis=1)))
     outside = len(xy) - int(np.count_nonzero(visible)) - undefined
     return Scatter(canvas, view, undefined, outside, missing)
