@@ -40,6 +40,7 @@ class Canvas:
         self._ids = np.zeros((self.height, self.width), dtype=np.int32)
         self._inks: list[Ink] = [PLAIN]
         self._known: dict[Ink, int] = {PLAIN: 0}
+        self._has_wide = False  # most canvases never do, and need not look for halves
 
     def _ink_id(self, ink: Ink) -> int:
         found = self._known.get(ink)
@@ -56,7 +57,7 @@ class Canvas:
 
     def _claim(self, left: int, top: int, right: int, bottom: int) -> None:
         """Blank the halves of wide characters that overwriting this rectangle would cut."""
-        if right <= left:
+        if right <= left or not self._has_wide:
             return
         if left > 0:
             before = self._chars[top:bottom, left - 1]
@@ -64,6 +65,18 @@ class Canvas:
         if right < self.width:
             after = self._chars[top:bottom, right]
             after[after == ""] = " "
+
+    def _cells_of(self, text: str) -> list[str]:
+        """Return the cells that clean text takes; a wide character is followed by ""."""
+        if text.isascii():
+            return list(text)
+        cells: list[str] = []
+        for cluster, taken in texts.clusters(text):
+            cells.append(cluster)
+            if taken == 2:
+                cells.append("")
+                self._has_wide = True
+        return cells
 
     def put(self, x: int, y: int, text: str, ink: Ink = PLAIN) -> int:
         """Write text, cleaned, from (x, y) to the right.
@@ -77,22 +90,17 @@ class Canvas:
         Returns:
             The column after the text, whether or not it was clipped.
         """
-        pieces = texts.clusters(texts.clean(text, self.ascii_only))
-        cells: list[str] = []
-        for cluster, taken in pieces:
-            cells.append(cluster)
-            if taken == 2:
-                cells.append("")
+        cells = self._cells_of(texts.clean(text, self.ascii_only))
         end = x + len(cells)
-        left, top, right, bottom = self._clip(x, y, len(cells), 1)
-        if right <= left or bottom <= top:
+        left, right = max(x, 0), min(end, self.width)
+        if right <= left or not 0 <= y < self.height:
             return end
         shown = cells[left - x : right - x]
         if shown[0] == "":  # the first half is off the canvas
             shown[0] = " "
         if right < end and cells[right - x] == "":
             shown[-1] = " "
-        self._claim(left, top, right, bottom)
+        self._claim(left, y, right, y + 1)
         self._chars[y, left:right] = shown
         self._ids[y, left:right] = self._ink_id(ink)
         return end
@@ -122,6 +130,7 @@ class Canvas:
         if right < x + other.width:
             block[other._chars[top - y : bottom - y, right - x] == "", -1] = " "
         self._claim(left, top, right, bottom)
+        self._has_wide |= other._has_wide
         self._chars[top:bottom, left:right] = block
         own = np.array([self._ink_id(ink) for ink in other._inks], dtype=np.int32)
         self._ids[top:bottom, left:right] = own[other._ids[source]]
