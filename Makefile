@@ -61,7 +61,7 @@ format: setup
 	@$(BIN)/ruff check --quiet --fix $(SOURCES)
 
 bench: setup
-	@$(BIN)/python bench/run.py $(BENCH_OPTIONS)
+	@$(BIN)/python -m bench.run $(BENCH_OPTIONS)
 
 setup-viewer: $(VENV)/.viewer
 setup: $(VENV)/.everything

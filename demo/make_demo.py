@@ -34,6 +34,8 @@ MAPS = 40
 MOST_BYTES = 10_000_000
 """Both files together may be so large."""
 
+RECORDS = "gap-validation-excerpts.jsonl"
+
 OUTPUT = Path(__file__).resolve().parent.parent / "tui" / "demo"
 TEMPLATE = Path(__file__).with_name("notice.md")
 
@@ -42,18 +44,32 @@ class DemoError(Exception):
     """The demo cannot be made; the message says why."""
 
 
-def extract(model: Path, name: str, data: Path, output: Path, maps: int, head: Path | None) -> None:
+def extract(
+    work: Path, model: Path, name: str, output: str, maps: int, head: str | None = None
+) -> None:
     """Runs ``interpret-extract`` on the demo's texts, as anyone would.
+
+    Args:
+        work: folder that holds the texts; the run's folder, so that the file it writes names no
+            folder of this machine.
+        model: folder of the model; linked into ``work``.
+        name: the model's name for people.
+        output: file to write in ``work``.
+        maps: how many texts keep their attention maps.
+        head: file in the model's folder that makes predictions.
 
     Raises:
         DemoError: it failed; its own message stands above.
     """
-    command = [sys.executable, "-m", "extract", "run", "--task", "coref", "--model", str(model)]
-    command += ["--name", name, "--data", str(data), "--output", str(output), "--seed", "1"]
+    link = work / ("all-MiniLM-L6-v2" if model == base_model() else model.resolve().name)
+    link.symlink_to(model.resolve(), target_is_directory=True)
+    command = [sys.executable, "-m", "extract", "run", "--task", "coref", "--model", link.name]
+    command += ["--name", name, "--data", RECORDS, "--output", output, "--seed", "1"]
     command += ["--attention", str(maps), "--attention-dtype", "uint8", "--threads", "1"]
     if head is not None:
-        command += ["--span-head", str(head)]
-    done = subprocess.run(command, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+        command += ["--span-head", f"{link.name}/{head}"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, check=False, cwd=work, env=environment)
     if done.returncode:
         raise DemoError(f"interpret-extract ended with status {done.returncode} for {model}")
 
@@ -127,12 +143,12 @@ def make(data: Path, base: Path, tuned: Path, output: Path, texts: int, maps: in
     chosen = select(data, base, texts)
     print(f"{texts} excerpts of {chosen.tokens[0]} to {chosen.tokens[-1]} word pieces")
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".making-") as work:
-        records = Path(work) / "gap-excerpts.jsonl"
-        write(chosen.groups, records)
-        files = Path(work) / "base.msgpack", Path(work) / "tuned.msgpack"
-        extract(base, "MiniLM", records, files[0], maps, None)
-        extract(tuned, "MiniLM fine-tuned on GAP", records, files[1], maps, tuned / HEAD_FILE)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".making-") as name:
+        work = Path(name)
+        write(chosen.groups, work / RECORDS)
+        files = work / "base.msgpack", work / "tuned.msgpack"
+        extract(work, base, "MiniLM", files[0].name, maps)
+        extract(work, tuned, "MiniLM tuned on GAP", files[1].name, maps, HEAD_FILE)
         check(*files, texts, maps)
         for file in files:
             file.replace(output / file.name)

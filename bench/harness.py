@@ -1,0 +1,153 @@
+"""What every measurement shares: candidates run in turn, medians, ratios to a baseline beside them.
+
+The speed of a shared machine drifts by more than what is to be measured, so candidates take turns
+within one run and the ratio to the first of them is what counts; milliseconds say little elsewhere.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing to measure: ``measure()`` does it once and returns how much it took."""
+
+    name: str
+    measure: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate's result.
+
+    Attributes:
+        name: the candidate's.
+        median: of all its runs.
+        low, high: its smallest and largest run.
+        ratio: median of the ratios to the baseline's run of the same round.
+    """
+
+    name: str
+    median: float
+    low: float
+    high: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidates that were measured together; the first row is the baseline.
+
+    Attributes:
+        title: what was measured.
+        unit: of the numbers, such as "ms".
+        runs: how often each candidate ran.
+        rows: one per candidate.
+        note: what a reader must know to read it.
+    """
+
+    title: str
+    unit: str
+    runs: int
+    rows: tuple[Row, ...]
+    note: str = ""
+
+
+def compare(
+    title: str, candidates: Sequence[Candidate], runs: int, unit: str = "ms", note: str = ""
+) -> Comparison:
+    """Runs the candidates in turn, ``runs`` times each after one round that does not count.
+
+    Args:
+        title: what is measured.
+        candidates: the baseline first.
+        runs: rounds that count, at least 1.
+        unit: of what the candidates return.
+        note: what a reader must know.
+    """
+    taken: list[list[float]] = []
+    for number in range(runs + 1):
+        # Each round starts with another candidate, so that none always follows the same one.
+        turn = [(i + number) % len(candidates) for i in range(len(candidates))]
+        found = {i: candidates[i].measure() for i in turn}
+        if number:
+            taken.append([found[i] for i in range(len(candidates))])
+    rows = []
+    for i, candidate in enumerate(candidates):
+        values = [values[i] for values in taken]
+        ratio = statistics.median(v[i] / v[0] for v in taken)
+        low, high = min(values), max(values)
+        rows.append(Row(candidate.name, statistics.median(values), low, high, ratio))
+    return Comparison(title, unit, runs, tuple(rows), note)
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """A comparison as a section with a table."""
+    unit = comparison.unit
+    lines = [f"## {comparison.title}", ""]
+    lines += [
+        f"| what | median {unit} | lowest to highest | ratio |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for row in comparison.rows:
+        spread = f"{number(row.low)} to {number(row.high)}"
+        lines.append(f"| {row.name} | {number(row.median)} | {spread} | {row.ratio:.2f}x |")
+    runs = "run" if comparison.runs == 1 else "runs, taken in turn"
+    lines += ["", f"{comparison.runs} {runs}. {comparison.note}".rstrip(), ""]
+    return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """A measured number with three digits that count."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return (
+        f"{value:.1f}"
+        if abs(value) >= 10
+        else f"{value:.2f}"
+        if abs(value) >= 1
+        else f"{value:.3g}"
+    )
+
+
+def machine() -> str:
+    """Where and with what the measurements were made."""
+    packages = ("textual", "numpy", "msgpack", "torch", "transformers", "openTSNE")
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    when = datetime.now(timezone.utc).strftime("%Y-%m-%d")
+    return (
+        f"{when}; {_processor()}, {platform.system()} {platform.machine()},"
+        f" Python {platform.python_version()}; {versions}."
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "(absent)"
+
+
+def _processor() -> str:
+    import os
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} x {names[0] if names else platform.processor() or 'processor'}"
+
+
+def write_results(comparisons: Iterable[Comparison], path: Path) -> None:
+    """Writes all comparisons with the machine they were made on."""
+    head = "# Measurements\n\nMade by `make bench`. Trust the ratios, not the milliseconds.\n\n"
+    sections = "\n".join(as_markdown(comparison) for comparison in comparisons)
+    path.write_text(f"{head}{machine()}\n\n{sections}", encoding="utf-8")
