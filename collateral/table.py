@@ -90,12 +90,22 @@ class Table:
             ValueError: the column is continuous or text.
             CollateralError: the file is damaged.
         """
-        section = self._section(name)
-        column, codes = self.describe(name), None
-        if column.kind not in ("categorical", "boolean"):
-            raise ValueError(f"column {name!r} is {column.kind}, it has no labels")
-        codes = self._checked(name, section.all())
-        return codes, self._labels(name)
+        labels = self.labels(name)
+        return self._checked(name, self._section(name).all()), labels
+
+    def labels(self, name: str) -> tuple[str, ...]:
+        """The labels of a categorical or boolean column, in the order of their codes.
+
+        Raises:
+            KeyError: no such column.
+            ValueError: the column is continuous or text.
+        """
+        kind = self.describe(name).kind
+        if kind == "boolean":
+            return _BOOLEAN_LABELS
+        if kind != "categorical":
+            raise ValueError(f"column {name!r} is {kind}, it has no labels")
+        return self._categories[f"{self.name}/{name}"]
 
     def cell(self, name: str, row: int) -> str | float | bool | None:
         """One value; reads one block only.
@@ -114,19 +124,14 @@ class Table:
         code = int(self._checked(name, np.array([value]))[0])
         if code < 0:
             return None
-        return bool(code) if column.kind == "boolean" else self._labels(name)[code]
-
-    def _labels(self, name: str) -> tuple[str, ...]:
-        if self._columns[name].kind == "boolean":
-            return _BOOLEAN_LABELS
-        return self._categories[f"{self.name}/{name}"]
+        return bool(code) if column.kind == "boolean" else self.labels(name)[code]
 
     def _checked(self, name: str, stored: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Stored codes, every one of which has a label or is -1."""
         codes = stored.astype(np.int32)
         if self._columns[name].kind == "boolean":
             codes[codes == UNKNOWN_BOOLEAN] = -1
-        if codes.size and not -1 <= codes.min() <= codes.max() < len(self._labels(name)):
+        if codes.size and not -1 <= codes.min() <= codes.max() < len(self.labels(name)):
             source = self._section(name).source
             raise source.error(f"column {name!r} of {self.name} has a value without a label")
         return codes

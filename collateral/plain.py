@@ -1,0 +1,61 @@
+"""Values as plain text and JSON: what is undefined stays so, and nothing unsafe is shown."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_UNSAFE = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters, direction overrides and the like as visible escapes.
+
+    A file from someone else must not be able to move the cursor or hide what follows.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char if unicodedata.category(char) not in _UNSAFE else ascii(char)[1:-1] for char in text
+    )
+
+
+def numbers(values: npt.NDArray[Any]) -> Any:
+    """An array as nested lists for JSON: the fewest digits that give it back, NaN as None."""
+    if values.ndim > 1:
+        return [numbers(part) for part in values]
+    if values.dtype.kind != "f":
+        return values.tolist()
+    return [float(str(value)) if math.isfinite(value) else None for value in values]
+
+
+def fields(values: npt.NDArray[np.floating]) -> list[str]:
+    """A row of numbers for CSV: the fewest digits that give each back, NaN as nothing."""
+    return ["" if math.isnan(value) else str(value) for value in values.ravel()]
+
+
+def jsonable(value: Any) -> Any:
+    """``value`` (maps, lists, scalars) with numbers that JSON does not have as None."""
+    if isinstance(value, dict):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return numbers(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def size(count: int) -> str:
+    """Bytes for people: "95.4 kB"."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.3g} {unit}" if unit != "bytes" else f"{count} bytes"
+        amount /= 1000
+    return f"{amount:.3g} TB"
