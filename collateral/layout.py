@@ -33,8 +33,8 @@ MAX_SIZE = 1 << 50
 MAX_TOKENS = 1 << 20
 MAX_LAYERS = MAX_HEADS = 1 << 12
 MAX_LABELS = 1 << 16
-_MAX_LIST = 1 << 22
-_MAX_CONTAINERS = 1 << 17
+MAX_LIST = 1 << 22
+MAX_CONTAINERS = 1 << 17
 
 ENCODINGS: dict[Encoding, npt.DTypeLike] = {"float16": "<f2", "uint8": "|u1"}
 ENCODING_ERROR: dict[Encoding, float] = {"float16": 2.5e-4, "uint8": 4.0e-3}
@@ -112,7 +112,7 @@ def unpack(data: bytes) -> Any:
     def counted() -> None:
         nonlocal containers
         containers += 1
-        if containers > _MAX_CONTAINERS:
+        if containers > MAX_CONTAINERS:
             raise ValueError("too many lists and maps")
 
     def a_list(items: list[Any]) -> list[Any]:
@@ -131,8 +131,8 @@ def unpack(data: bytes) -> Any:
             data,
             raw=False,
             strict_map_key=True,
-            max_array_len=min(len(data), _MAX_LIST),
-            max_map_len=min(len(data), _MAX_CONTAINERS),
+            max_array_len=min(len(data), MAX_LIST),
+            max_map_len=min(len(data), MAX_CONTAINERS),
             list_hook=a_list,
             object_pairs_hook=a_map,
             ext_hook=_no_extensions,
