@@ -1,0 +1,263 @@
+"""Curves: what is drawn where, gaps, axes, and nothing left behind in plotext."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import plotext
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from tests.tui.test_text import anything
+from tui.look import Look
+from tui.plots.canvas import Canvas
+from tui.plots.curves import Series, _ticks, curves, sparkline
+
+LOOK = Look()
+ASCII = Look("none", ascii=True)
+NAN = math.nan
+
+
+def series(
+    name: str, values: list[float], category: int = 0, n_text: str = "", spread: float = 0.04
+) -> Series:
+    mean = np.array(values)
+    return Series(name, mean, mean - spread, mean + spread, category, n_text)
+
+
+NEAR = series("coreferent", [0.5, 0.45, 0.40, 0.33, 0.28, 0.22, 0.18], 0, "400")
+FAR = series("not coreferent", [0.52, 0.55, 0.58, 0.50, 0.66, 0.74, 0.81], 1, "508")
+
+
+def test_golden_braille() -> None:
+    assert curves([NEAR, FAR], LOOK, 40, 6, current=6).text().split("\n") == [
+        " ● coreferent 400   ■ not coreferent 508",
+        ".8┤                       ⢀⢀⣀⣀⣀⡠■⠤⠤⠔⠒⠒■",
+        "  │●■⣀⣀⣀⠤■⠤⠤⠤⠤⠤■⠤⠤⢄⣀⣀■⣀⠤⠔⠊■⠉          ┊",
+        "  │⠁⠈⠉⠉⠉⠉●⠒⠒⠒⠒⠒●⠤⠤⠤⠤⣀●⣀⣀              ┊",
+        ".2┤                 ⠁⠁⠁⠁⠉⠉●⠉⠑⠒⠒⠒●⠢⠤⠤⠤⠤●",
+        "   0     1     2     3    4     5    ▐6▌",
+    ]
+
+
+def test_golden_ascii_has_whiskers_and_all_the_axes() -> None:
+    assert curves([NEAR, FAR], ASCII, 50, 13, current=5).text().split("\n") == [
+        " o coreferent 400   x not coreferent 508",
+        "     |                                   :      |",
+        "   .8+                                   x......x",
+        "     |                            x......:|",
+        "   .6+        |    .x|         ... |     :",
+        "     |ox.....x.....  ......x...          :",
+        "     ||......o....  |       |            :",
+        "   .4+       |    ..o......|             :",
+        "     |                     o......o..    |",
+        "   .2+                            |  ....o......o",
+        "     |                                   :      |",
+        "     ++------+------+------+------+------+------+",
+        "layer 0      1      2      3      4     [5]     6",
+    ]
+
+
+def test_a_line_is_where_its_values_are() -> None:
+    canvas = curves([series("a", [0.0, 1.0, 0.0], 2, spread=0)], LOOK, 41, 12, current=None)
+    glyph = LOOK.category(2)[1]
+    rows = canvas.text().split("\n")
+    assert [rows[1].index(glyph), rows[9].index(glyph), rows[9].rindex(glyph)] == [22, 4, 39]
+    assert rows[10].index("┬") == 4 and rows[11].split() == ["0", "1", "2"]
+    assert canvas.ink(21, 1).fg == LOOK.category(2)[0]
+
+
+def test_nan_is_a_gap_and_a_lonely_value_still_has_its_sign() -> None:
+    gap = series("a", [0.1, 0.2, NAN, 0.2, NAN, 0.3, 0.4], spread=NAN)
+    canvas = curves([gap], LOOK, 64, 10, current=None)
+    columns = sorted(
+        x for x in range(6, 64) for y in range(1, 9) if canvas.char(x, y) in LOOK.category(0)[1]
+    )
+    assert columns == [6, 15, 34, 53, 62]
+    empty = [x for x in range(6, 64) if all(canvas.char(x, y) == " " for y in range(1, 9))]
+    assert empty == [*range(16, 34), *range(35, 53), 63]
+
+
+def test_infinities_are_gaps_because_the_file_never_draws_them() -> None:
+    drawn = [
+        curves([series("a", [0, far, 1], spread=0)], LOOK, 30, 8, current=None).text()
+        for far in (math.inf, -math.inf, 1e300, NAN)
+    ]
+    assert len(set(drawn)) == 1
+
+
+def test_intervals_are_fainter_than_the_line_and_two_of_them_are_told_apart() -> None:
+    one = Series("a", [0.5, 0.5], [0.0, 0.0], [1.0, 1.0], 0)
+    other = Series("b", [0.4, 0.4], [0.0, 0.0], [0.5, 0.5], 1)
+    alone = curves([one], LOOK, 40, 10, current=None)
+    both = curves([one, other], LOOK, 40, 10, current=None)
+    assert alone.ink(20, 2).dim and alone.ink(20, 2).fg == LOOK.category(0)[0]
+    assert {alone.char(20, 2), both.char(20, 2), both.char(20, 8)} == {"⠅", "⢕"}
+    lines = [y for y in range(1, 9) if not alone.ink(20, y).dim]
+    assert len(lines) == 1 and alone.ink(20, lines[0]).fg == LOOK.category(0)[0]
+
+
+def test_values_in_one_place_stand_beside_each_other() -> None:
+    twins = [series("a", [0.5, 0.5], 0), series("b", [0.5, 0.5], 1), series("c", [0.5, 0.5], 2)]
+    text = curves(twins, LOOK, 40, 7, current=None).text()
+    assert text.split("\n")[3].startswith("   │●■▲") and text.split("\n")[3].endswith("▲■●")
+
+
+def test_current_layer_is_marked_and_out_of_range_ones_are_not() -> None:
+    marked = curves([NEAR], LOOK, 62, 10, current=3)
+    assert "▐3▌" in marked.text() and "┊" in marked.text()
+    x = marked.text().split("\n")[-1].index("3")
+    assert marked.ink(x, 9) == LOOK.accent
+    for layer in (None, -1, 7):
+        text = curves([NEAR], LOOK, 62, 10, current=layer).text()
+        assert "▐" not in text and "┊" not in text
+
+
+def test_differences_have_zero_in_range_with_its_line_and_signs() -> None:
+    change = series("B−A", [0.02, 0.11, 0.25], spread=0.01)
+    canvas = curves([change], LOOK, 50, 10, current=None, zero=True, signed=True)
+    rows = canvas.text().split("\n")
+    zero = [row for row in rows if row.strip().startswith("0┤")]
+    assert len(zero) == 1 and "────" in zero[0]
+    assert "+.1┤" in canvas.text() and "+.2┤" in canvas.text()
+    down = curves([series("B−A", [-0.25, 0])], LOOK, 50, 10, current=0, zero=True, signed=True)
+    assert "−.2┤" in down.text()
+
+
+def test_without_values_it_says_so() -> None:
+    for nothing in ([], [series("a", [NAN, NAN])], [series("a", [])]):
+        assert "no values to draw" in curves(nothing, LOOK, 40, 8, current=1).text()
+
+
+def test_constant_curves_have_an_axis() -> None:
+    text = curves([series("a", [0.5] * 5, spread=0)], LOOK, 50, 10, current=None).text()
+    assert ".55┤" in text and ".50┤●" in text and ".45┤" in text
+
+
+def test_small_ranges_have_labels_that_differ() -> None:
+    text = curves([series("a", [0.0012, 0.0018], spread=0)], LOOK, 50, 10, current=None).text()
+    labels = [row.split("┤")[0].strip() for row in text.split("\n") if "┤" in row]
+    assert labels == [".0018", ".0016", ".0014", ".0012"]
+
+
+def test_the_legend_cuts_names_but_never_numbers() -> None:
+    long = [series("a" * 60, [0, 1], 0, "400"), series("b" * 60, [1, 0], 1, "508")]
+    first = curves(long, LOOK, 40, 8, current=None).text().split("\n")[0]
+    assert first == " ● aaaaaaaaaaa… 400   ■ bbbbbbbbbbb… 508"
+    two = curves(long, LOOK, 50, 20, current=None).text().split("\n")
+    assert two[0].endswith("… 400") and two[1].endswith("… 508")
+
+
+def test_many_series_wrap_and_the_last_ones_fall_away_with_a_mark() -> None:
+    many = [series(f"group {index}", [0, index], index, "99") for index in range(12)]
+    rows = curves(many, LOOK, 40, 20, current=None).text().split("\n")
+    assert rows[:2] == [
+        " ● grou… 99   ■ grou… 99   ▲ grou… 99",
+        " ◆ grou… 99   ✚ grou… 99   ✖ grou… 99  …",
+    ]
+
+
+def test_plotext_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("LINES", "5")
+    plotext.terminal.clear()
+    plotext.figure.clear()
+    untouched = plotext.figure.build().string()
+    plotext.figure.draw(plotext.figure.signal([1, 2], [3, 4]))
+    canvas = curves([FAR], LOOK, 150, 35, current=None)
+    assert canvas.text().split("\n")[-3].count("⠤") + canvas.text().count("■") > 5
+    assert plotext.figure.size() == (20, 3)
+    assert str(plotext.terminal).count("limited True") == 2
+    assert plotext.figure.build().string() == untouched
+
+
+def test_the_last_column_of_a_wide_plot_is_reached_whatever_the_terminal() -> None:
+    canvas = curves([FAR], LOOK, 300, 35, current=None)
+    assert any(LOOK.category(1)[1] in row[290:] for row in canvas.text().split("\n"))
+
+
+floats = st.floats(-1e6, 1e6) | st.sampled_from([NAN, math.inf, -math.inf, 0.0, 1e-40, 3e38])
+many_series = st.lists(
+    st.builds(
+        Series,
+        anything,
+        st.lists(floats, max_size=30),
+        st.lists(floats, max_size=30),
+        st.lists(floats, max_size=30),
+        st.integers(-1, 100),
+        anything,
+    ),
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    many_series,
+    st.integers(0, 90),
+    st.integers(0, 24),
+    st.none() | st.integers(-2, 40),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_size_and_any_numbers(
+    drawn: list[Series],
+    width: int,
+    height: int,
+    current: int | None,
+    zero: bool,
+    signed: bool,
+    plain: bool,
+) -> None:
+    look = ASCII if plain else LOOK
+    canvas = curves(drawn, look, width, height, current=current, zero=zero, signed=signed)
+    assert_whole(canvas, width, height)
+    if plain:
+        assert canvas.text().isascii()
+
+
+def assert_whole(canvas: Canvas, width: int, height: int) -> None:
+    assert (canvas.width, canvas.height) == (width, height)
+    assert [sum(cell_len(text) for text, _ in row) for row in canvas.rows()] == [width] * height
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_without_colours_there_are_none(plain: bool) -> None:
+    canvas = curves([NEAR, FAR], Look("none", plain), 62, 12, current=2, zero=True)
+    inks = [ink for row in canvas.rows() for _, ink in row]
+    assert all(not ink.fg and not ink.bg for ink in inks)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.integers(2, 4))
+def test_labels_are_few_inside_the_range_and_written_exactly(
+    lo: float, span: float, most: int
+) -> None:
+    labels, decimals = _ticks(lo, lo + span, most)
+    assert 2 <= len(labels) <= most
+    assert labels == sorted(set(labels))
+    assert all(lo - 1e-3 * span <= value <= lo + span * (1 + 1e-3) for value in labels)
+    assert all(abs(round(value, decimals) - value) < 1e-9 * max(1, abs(value)) for value in labels)
+    assert labels[-1] - labels[0] > span / 5
+
+
+def test_sparkline_by_hand() -> None:
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], LOOK) == "▁▂▃▄▅▆▇█"
+    assert sparkline([7, NAN, 0], LOOK) == "█?▁"
+    assert sparkline([5, 5], LOOK) == "▅▅"
+    assert sparkline([], LOOK) == ""
+    assert sparkline([NAN, math.inf], LOOK) == "??"
+    assert sparkline([0, 1], LOOK, 5) == "▁▁██"
+    assert sparkline([0, 1, 2, 3], LOOK, 3) == "▁▃…"
+    assert sparkline([0, 1], LOOK, 0) == ""
+    assert sparkline([0, 7, NAN], ASCII) == "_#?"
+
+
+@given(st.lists(floats, max_size=40), st.none() | st.integers(0, 60), st.booleans())
+def test_sparkline_fits(values: list[float], width: int | None, plain: bool) -> None:
+    line = sparkline(values, ASCII if plain else LOOK, width)
+    assert cell_len(line) <= (len(values) if width is None else width)
+    assert line.isascii() or not plain

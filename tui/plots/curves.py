@@ -1,0 +1,542 @@
+"""Curves over the layers, with intervals, drawn by plotext; and sparklines.
+
+plotext draws the lines: it is given cell coordinates and a canvas without a frame, one series at a
+time, and its output is read back as braille dots. Axes, intervals, glyphs and legend are ours,
+because they need our inks, our numbers and room for a glyph on each value.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tui.look import PLAIN, Ink, Look
+from tui.plots.canvas import Canvas
+from tui.text import cut
+from tui.text import width as cells_of
+
+__all__ = ["Series", "curves", "sparkline"]
+
+Floats = NDArray[np.float64]
+
+# plotext has one figure for the whole process, and pictures may be drawn in several threads.
+_PLOTEXT = threading.Lock()
+_BRAILLE = 0x2800
+# Bits of the dots of a braille cell, by row and column.
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One curve.
+
+    Attributes:
+        name: What it shows, for the legend.
+        values: [layers + 1] numbers; NaN is a gap.
+        low: [layers + 1] lower ends of the intervals; NaN where there is none.
+        high: [layers + 1] upper ends.
+        category: Number of its colour and glyph (`Look.category`).
+        n_text: How much stands behind it, for the legend: "400" or "n 400".
+    """
+
+    name: str
+    values: ArrayLike
+    low: ArrayLike
+    high: ArrayLike
+    category: int = 0
+    n_text: str = ""
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where the plot stands on the canvas and what its edges mean.
+
+    Attributes:
+        left, top, width, height: The plot without its axes, in cells.
+        layers: The last layer's number.
+        lo, hi: Values at the middle of the lowest and of the highest dot.
+        margin: Half of a dot's height in cells: 1/8 in braille, 1/2 in ASCII.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    layers: int
+    lo: float
+    hi: float
+    margin: float
+
+    def column(self, layer: int) -> int:
+        """Return the column of a layer, counted from the plot's left."""
+        if not self.layers:
+            return (self.width - 1) // 2
+        return round(layer * (self.width - 1) / self.layers)
+
+    def up(self, values: Floats) -> Floats:
+        """Return how many cells above the plot's lower edge the values lie."""
+        share = (values - self.lo) / (self.hi - self.lo)
+        found: Floats = self.margin + np.clip(share, 0, 1) * (self.height - 2 * self.margin)
+        return found
+
+    def row(self, value: float) -> int:
+        """Return the row of a value, counted from the plot's top."""
+        return self.height - 1 - min(int(self.up(np.array([value]))[0]), self.height - 1)
+
+
+def _numbers(values: ArrayLike, count: int = 0) -> Floats:
+    """Return the numbers as stored in the file, infinities as NaN, padded with NaN to `count`."""
+    with np.errstate(over="ignore"):
+        stored = np.asarray(values, dtype=np.float32).ravel().astype(np.float64)
+    stored[~np.isfinite(stored)] = np.nan
+    return np.pad(stored, (0, max(count - len(stored), 0)), constant_values=np.nan)
+
+
+def _widened(lo: float, hi: float) -> tuple[float, float]:
+    """Return the range, or one about its middle where it is a single number."""
+    if hi - lo > 1e-6 * max(abs(lo), abs(hi)):
+        return lo, hi
+    half = abs(hi) * 0.1 or 0.5
+    return lo - half, hi + half
+
+
+def _ticks(lo: float, hi: float, most: int) -> tuple[list[float], int]:
+    """Return the values to label between `lo` and `hi`, at least two, and their decimals.
+
+    They are multiples of 1, 2 or 5 times a power of ten: as many as there is room for, or, where a
+    step gives too many and the next one but a single label, the first and the last of the former.
+    """
+    power = math.floor(math.log10(hi - lo))
+    found: list[float] = []
+    decimals = 0
+    for step, exponent in (
+        (f * 10.0**e, e) for e in (power - 1, power, power + 1) for f in (1, 2, 5)
+    ):
+        first, last = math.ceil(lo / step - 1e-4), math.floor(hi / step + 1e-4)
+        if last - first < 1:
+            break
+        found, decimals = [number * step for number in range(first, last + 1)], max(0, -exponent)
+        if len(found) <= most:
+            break
+    return (found if len(found) <= most else [found[0], found[-1]]), decimals
+
+
+def _label(value: float, decimals: int, look: Look, signed: bool) -> str:
+    """Write a value of the y axis exactly, in the style of `Look.number`."""
+    if abs(value) >= 1000 or decimals > 4:
+        return look.number(value, signed)
+    digits = f"{abs(value):.{decimals}f}"
+    if not float(digits):
+        return "0"
+    digits = digits.removeprefix("0")
+    return (look.marks.minus if value < 0 else "+" if signed else "") + digits
+
+
+def _runs(values: Floats) -> list[tuple[int, int]]:
+    """Return start and stop of the stretches of at least two numbers without NaN."""
+    known = np.concatenate(([False], np.isfinite(values), [False]))
+    edges = np.flatnonzero(known[1:] != known[:-1]).tolist()
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 1]
+
+
+def _plotext(
+    frame: _Frame, segments: Sequence[tuple[list[float], list[float]]], marker: str
+) -> list[str]:
+    """Let plotext draw polylines.
+
+    Args:
+        frame: Gives the size.
+        segments: x and y of each polyline in cells from the lower left corner. They must be finite:
+            plotext's kernel ends the process on NaN.
+        marker: "braille" or one character.
+
+    Returns:
+        One string of `frame.width` characters per row.
+    """
+    import plotext  # slow to import and needed by this pane only
+
+    figure, terminal = plotext.figure, plotext.terminal
+    with _PLOTEXT:
+        try:
+            terminal.limit(False, False)  # else the real terminal's size is the largest
+            figure.clear()
+            figure.plot_size(frame.width, frame.height)
+            figure.axes(False)
+            for axis, most in enumerate((frame.width, frame.height)):
+                figure.ruler(axis, 0).lim(0, most).alignment(lim="edge").ticks([])
+            for x, y in segments:
+                figure.draw(figure.signal(x, y, marker=marker).lines(True))
+            drawn: str = figure.build().string(colorless=True)
+        finally:
+            terminal.clear()
+            figure.clear()
+    rows = drawn.split("\n")[: frame.height]
+    return [row.ljust(frame.width)[: frame.width] for row in rows]
+
+
+class _Plot:
+    """The cells inside the axes while they are being drawn."""
+
+    def __init__(self, frame: _Frame, look: Look) -> None:
+        self.frame, self.look = frame, look
+        self.chars: NDArray[np.str_] = np.full((frame.height, frame.width), " ", dtype="<U1")
+        self.ids = np.zeros((frame.height, frame.width), dtype=np.int32)
+        self.inks: list[Ink] = [PLAIN]
+
+    def mark(self, where: NDArray[np.bool_], chars: NDArray[np.str_] | str, ink: Ink) -> None:
+        """Set the cells in which `where` is true."""
+        self.inks.append(ink)
+        self.chars[where] = chars if isinstance(chars, str) else chars[where]
+        self.ids[where] = len(self.inks) - 1
+
+    def bands(self, lows: Sequence[Floats], highs: Sequence[Floats], inks: Sequence[Ink]) -> None:
+        """Draw the intervals as loose dots; those of the first two series fall between each other.
+
+        Every second series uses the other dots, so that two bands in one cell give a denser
+        pattern; it is muted, as it belongs to neither.
+        """
+        frame = self.frame
+        bits = [
+            _band(frame, low, high, at)
+            for at, (low, high) in enumerate(zip(lows, highs, strict=True))
+        ]
+        for cells, ink in zip(bits, inks, strict=True):
+            self.mark(cells > 0, _braille(cells), ink)
+        if len(bits) > 1:
+            shared = np.sum([cells > 0 for cells in bits], axis=0) > 1
+            self.mark(
+                shared, _braille(np.bitwise_or.reduce(bits)), replace(self.look.muted, dim=True)
+            )
+
+    def whiskers(
+        self, lows: Sequence[Floats], highs: Sequence[Floats], inks: Sequence[Ink]
+    ) -> None:
+        """Draw the intervals as upright lines, those of several series side by side (ASCII)."""
+        frame = self.frame
+        for index, (low, high, ink) in enumerate(zip(lows, highs, inks, strict=True)):
+            shift = (index + 1) // 2 * (1 if index % 2 else -1)
+            where = np.zeros(self.chars.shape, dtype=bool)
+            for layer in np.flatnonzero(np.isfinite(low) & np.isfinite(high)).tolist():
+                column = min(max(frame.column(layer) + shift, 0), frame.width - 1)
+                where[frame.row(high[layer]) : frame.row(low[layer]) + 1, column] = True
+            self.mark(where, "|", ink)
+
+    def guides(self, current: int | None, zero: bool) -> None:
+        """Draw the line of the current layer behind everything, and the zero line over the bands.
+
+        An interval that holds zero is what readers look for, so the line must show through it.
+        """
+        frame, muted = self.frame, self.look.muted
+        if current is not None and 0 <= current <= frame.layers:
+            column = np.zeros(self.chars.shape, dtype=bool)
+            column[:, frame.column(current)] = True
+            self.mark(column & (self.chars == " "), ":" if self.look.ascii else "┊", muted)
+        if zero and frame.lo <= 0 <= frame.hi:
+            line = np.zeros(self.chars.shape, dtype=bool)
+            line[frame.row(0.0)] = True
+            self.mark(line, self.look.marks.horizontal, muted)
+
+    def lines(self, values: Sequence[Floats], inks: Sequence[Ink]) -> None:
+        """Draw the curves; where they share a cell it has the dots of both."""
+        taken = np.zeros(self.chars.shape, dtype=np.int32)
+        for numbers, ink in zip(values, inks, strict=True):
+            segments = _segments(self.frame, numbers)
+            if not segments:
+                continue
+            rows = _plotext(self.frame, segments, "." if self.look.ascii else "braille")
+            drawn = np.array([list(row) for row in rows], dtype="<U1")
+            if self.look.ascii:
+                self.mark(drawn != " ", drawn, ink)
+                continue
+            codes = drawn.view(np.uint32).astype(np.int32).reshape(self.chars.shape)
+            bits = np.where(codes >= _BRAILLE, codes - _BRAILLE, 0)
+            taken |= bits
+            self.mark(bits > 0, _braille(taken), ink)
+
+    def glyphs(
+        self, values: Sequence[Floats], series: Sequence[Series], current: int | None
+    ) -> None:
+        """Put each series' sign on its values; on a taken cell, beside it.
+
+        Where layers stand closer than three columns only every k-th has a sign, and the current
+        one, so that the line stays visible between them.
+        """
+        frame = self.frame
+        every = max(1, math.ceil(3 * frame.layers / max(frame.width - 1, 1)))
+        taken: set[tuple[int, int]] = set()
+        for numbers, one in zip(values, series, strict=True):
+            colour, glyph = self.look.category(one.category)
+            where = np.zeros(self.chars.shape, dtype=bool)
+            for layer in np.flatnonzero(np.isfinite(numbers)).tolist():
+                alone = not np.isfinite(numbers[max(layer - 1, 0) : layer + 2]).sum() > 1
+                if layer % every and layer != current and not alone:
+                    continue
+                row, column = frame.row(numbers[layer]), frame.column(layer)
+                for beside in (0, 1, -1, 2, -2):
+                    spot = row, column + beside
+                    if spot not in taken and 0 <= spot[1] < frame.width:
+                        taken.add(spot)
+                        where[spot] = True
+                        break
+            self.mark(where, glyph, Ink(fg=colour, bold=True))
+
+
+def _segments(frame: _Frame, numbers: Floats) -> list[tuple[list[float], list[float]]]:
+    """Return the polylines of a series in cells from the plot's lower left corner."""
+    heights = frame.up(numbers)
+    return [
+        ([frame.column(layer) + 0.5 for layer in range(a, b)], heights[a:b].tolist())
+        for a, b in _runs(numbers)
+    ]
+
+
+def _braille(bits: NDArray[np.int32]) -> NDArray[np.str_]:
+    """Return the braille characters with these dots."""
+    codes = np.ascontiguousarray(bits + _BRAILLE, dtype=np.uint32)
+    return codes.view("<U1").reshape(bits.shape)
+
+
+def _band(frame: _Frame, low: Floats, high: Floats, index: int) -> NDArray[np.int32]:
+    """Return the dots of one band: every fourth one between the two lines.
+
+    Between layers the ends run straight, as the curve does.
+    """
+    dots = np.zeros((4 * frame.height, 2 * frame.width), dtype=bool)
+    across = np.arange(2 * frame.width) / 2 + 0.25
+    down = np.arange(4 * frame.height)[:, None]
+    for a, b in _runs(low + high):
+        columns = [frame.column(layer) + 0.5 for layer in range(a, b)]
+        inside = (across >= columns[0] - 0.25) & (across <= columns[-1] + 0.25)
+        top, bottom = (
+            4 * frame.height - 1 - np.floor(4 * np.interp(across, columns, frame.up(ends[a:b])))
+            for ends in (high, low)
+        )
+        dots |= inside & (down >= top) & (down <= bottom)
+    side = index % 2
+    loose = np.zeros_like(dots)
+    loose[side::2, side::2] = dots[side::2, side::2]
+    tiles = loose.reshape(frame.height, 4, frame.width, 2)
+    bits: NDArray[np.int32] = (tiles * _DOTS[None, :, None, :]).sum(axis=(1, 3), dtype=np.int32)
+    return bits
+
+
+def _entries(series: Sequence[Series], look: Look, width: int) -> list[tuple[Series, str, str]]:
+    """Return glyph and words of the legend's entries, names cut alike so that all fit if they can.
+
+    What stands behind a curve is never cut, a name never to less than five cells.
+    """
+    longest = max((cells_of(one.name) for one in series), default=0)
+    for most in range(longest, min(longest, 5) - 1, -1):
+        entries = [
+            (one, look.category(one.category)[1], cut(one.name, most, look.marks.ellipsis))
+            for one in series
+        ]
+        if sum(_taken(*entry) for entry in entries) - 3 <= width:
+            break
+    return entries
+
+
+def _taken(one: Series, glyph: str, name: str) -> int:
+    """Return how many cells an entry of the legend takes, with the gap after it."""
+    return cells_of(glyph) + 1 + cells_of(name) + (1 + cells_of(one.n_text)) * bool(one.n_text) + 3
+
+
+def _legend(canvas: Canvas, y: int, x: int, rows: int, series: Sequence[Series], look: Look) -> int:
+    """Write glyph, name and n of each series from row `y` on, and return how many rows it took."""
+    left, row = x, 0
+    room = canvas.width - left
+    for one, glyph, name in _entries(series, look, room * rows - (rows - 1) * 12):
+        taken = _taken(one, glyph, name) - 3
+        if x > left and x + taken > canvas.width:
+            if row + 1 >= rows:
+                canvas.put(canvas.width - 1, y + row, look.marks.ellipsis, look.muted)
+                break
+            row, x = row + 1, left
+        colour = look.category(one.category)[0]
+        x = canvas.put(x, y + row, glyph + " ", Ink(fg=colour, bold=True))
+        x = canvas.put(x, y + row, name, Ink(fg=colour))
+        if one.n_text:
+            x = canvas.put(x + 1, y + row, one.n_text, look.muted)
+        x += 3
+    return row + 1
+
+
+def _layer_labels(canvas: Canvas, y: int, frame: _Frame, look: Look, current: int | None) -> None:
+    """Write the numbers of layers below the plot, the current one first and between edges."""
+    free = [True] * (canvas.width + 2)
+
+    def write(layer: int, text: str, ink: Ink) -> None:
+        x = frame.left + frame.column(layer) - len(text) // 2
+        x = min(max(x, 0), max(canvas.width - len(text), 0))
+        if all(free[max(x - 1, 0) : x + len(text) + 1]):
+            canvas.put(x, y, text, ink)
+            free[x : x + len(text)] = [False] * len(text)
+
+    if current is not None and 0 <= current <= frame.layers:
+        marks = look.marks
+        write(current, f"{marks.open}{current}{marks.close}", look.accent)
+    room = (frame.width - 1) / max(frame.layers, 1)
+    needed = len(str(frame.layers)) + 1
+    steps = (step * 10**power for power in range(4) for step in (1, 2, 5))
+    every = next((step for step in steps if step * room >= needed), frame.layers + 1)
+    for layer in range(0, frame.layers + 1, every):
+        write(layer, str(layer), look.muted)
+    if frame.left >= 6:
+        canvas.put(0, y, "layer", look.muted)
+
+
+def _y_axis(canvas: Canvas, frame: _Frame, labels: dict[int, str], look: Look) -> None:
+    """Draw the upright axis with its labels to the left of the plot."""
+    for row in range(frame.height):
+        label = labels.get(row, "")
+        sign = "┤" if label else "│"
+        x = max(frame.left - 1 - len(label), 0)
+        canvas.put(x, frame.top + row, label, look.text)
+        canvas.put(frame.left - 1, frame.top + row, sign, look.muted)
+
+
+def _range(low: Sequence[Floats], high: Sequence[Floats], zero: bool) -> tuple[float, float] | None:
+    """Return the smallest and the largest number drawn, or None without any."""
+    numbers = np.concatenate([*low, *high]) if low else np.zeros(0)
+    numbers = numbers[np.isfinite(numbers)]
+    if not numbers.size:
+        return None
+    lo, hi = float(numbers.min()), float(numbers.max())
+    return (min(lo, 0.0), max(hi, 0.0)) if zero else (lo, hi)
+
+
+def curves(
+    series: Sequence[Series],
+    look: Look,
+    width: int,
+    height: int,
+    *,
+    current: int | None,
+    zero: bool = False,
+    signed: bool = False,
+) -> Canvas:
+    """Draw curves over the layers 0..L, each with its interval, and a legend above.
+
+    Lines are braille, each value has its series' glyph, intervals are fainter: loose dots between
+    their ends, in ASCII upright lines. NaN and infinite values are gaps. Layers of a shorter series
+    that it lacks are gaps too.
+
+    Args:
+        series: The curves; the later ones are drawn over the earlier.
+        look: The terminal's look.
+        width: Cells; any number.
+        height: Rows; any number. Legend and axes give way before the curves do.
+        current: The layer that is looked at, marked below and by an upright line.
+        zero: The values are differences: zero is in the range and has a line.
+        signed: Labels have a sign.
+
+    Returns:
+        A canvas of the size asked for.
+    """
+    canvas = Canvas(width, height, look.ascii)
+    if canvas.width < 1 or canvas.height < 1:
+        return canvas
+    count = max((len(_numbers(one.values)) for one in series), default=0)
+    values = [_numbers(one.values, count) for one in series]
+    lows, highs = (
+        [_numbers(end, count)[:count] for end in ends]
+        for ends in ([one.low for one in series], [one.high for one in series])
+    )
+    found = _range([*values, *lows], highs, zero)
+    top = 0
+    if canvas.height >= 4 and series:
+        rows = 1 if canvas.height < 10 else 2
+        top = _legend(canvas, 0, 1 if canvas.width >= 20 else 0, rows, series, look)
+    if found is None:
+        words = cut("no values to draw", canvas.width, look.marks.ellipsis)
+        canvas.put((canvas.width - len(words)) // 2, (canvas.height + top) // 2, words, look.muted)
+        return canvas
+    frame = _layout(canvas, top, count - 1, found, look, signed)
+    plot = _Plot(frame, look)
+    solid = [Ink(fg=look.category(one.category)[0]) for one in series]
+    faint = [replace(ink, dim=True) for ink in solid]
+    (plot.whiskers if look.ascii else plot.bands)(lows, highs, faint)
+    plot.guides(current, zero)
+    plot.lines(values, solid)
+    plot.glyphs(values, series, current)
+    canvas.paint(frame.left, frame.top, plot.chars, plot.ids, plot.inks)
+    if frame.top + frame.height < canvas.height:
+        _layer_labels(canvas, canvas.height - 1, frame, look, current)
+    return canvas
+
+
+def _layout(
+    canvas: Canvas, top: int, layers: int, span: tuple[float, float], look: Look, signed: bool
+) -> _Frame:
+    """Draw the axes and return the room that they leave, with its range."""
+    below = 0 if canvas.height < 3 else 1 if canvas.height < 12 else 2
+    height = canvas.height - top - below
+    most = 2 if height < 4 else 3 if height < 8 else 4
+    lo, hi = _widened(*span)
+    labelled, decimals = _ticks(lo, hi, most)
+    texts = [_label(value, decimals, look, signed) for value in labelled]
+    left = max(map(len, texts)) + 1
+    if canvas.width >= 48:
+        left = max(left, 6)
+    if canvas.width - left < 8 or height < 2:
+        left = 0
+    frame = _Frame(
+        left,
+        top,
+        # A column stays free at the right for the edge of the last layer's number.
+        canvas.width - left - (1 if left else 0),
+        height,
+        layers,
+        lo,
+        hi,
+        0.5 if look.ascii else 0.125,
+    )
+    if left:
+        rows = {frame.row(value): text for value, text in zip(labelled, texts, strict=True)}
+        _y_axis(canvas, frame, rows, look)
+    if below == 2:
+        line = ["─"] * frame.width
+        for layer in range(layers + 1):
+            line[frame.column(layer)] = "┬"
+        canvas.put(left, top + height, "".join(line), look.muted)
+        if left:
+            canvas.put(left - 1, top + height, "└", look.muted)
+    return frame
+
+
+def sparkline(values: ArrayLike, look: Look, width: int | None = None) -> str:
+    """Draw numbers as a row of bars, `▁▂▅?█`: the lowest bar is the smallest number, not zero.
+
+    Args:
+        values: [n] numbers. NaN and infinities are drawn as the sign of undefined numbers.
+        look: The terminal's look; its bars, lowest to highest, stand for smallest to largest.
+        width: Cells at most: bars are as wide as fit in, and if not even one cell each does, the
+            row is cut and ends with an ellipsis. None: one cell each.
+
+    Returns:
+        One line of text, not longer than `width`; "" without values.
+    """
+    numbers = _numbers(values)
+    bars = look.marks.bars[1:]
+    known = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return ""
+    lo, hi = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    drawn: list[str] = []
+    for number in numbers.tolist():
+        if math.isnan(number):
+            drawn.append(look.marks.undefined)
+        elif hi > lo:
+            drawn.append(bars[round((number - lo) / (hi - lo) * (len(bars) - 1))])
+        else:
+            drawn.append(bars[len(bars) // 2])
+    size = 1 if width is None else max(1, width // len(drawn))
+    line = "".join(bar * size for bar in drawn)
+    if width is None or len(line) <= width:
+        return line
+    return line[: max(width - 1, 0)] + look.marks.ellipsis[:width]
