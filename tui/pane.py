@@ -70,9 +70,9 @@ class Pane:
         """Begins a rectangle; whether the pane can."""
         return False
 
-    def back(self, c: Context) -> bool:
-        """Ends what the pane is in the middle of; whether there was anything."""
-        return False
+    def back(self, c: Context) -> Selection | None:
+        """Ends what the pane is in the middle of; None if there was nothing."""
+        return None
 
     def click(self, c: Context, x: int, y: int) -> Selection:
         """A mouse click on a cell of the picture."""

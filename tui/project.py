@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -66,6 +67,13 @@ class AttentionGrid:
     def label(self, place: int) -> str:
         """The text of the token shown in row ``place``."""
         return self.tokens.texts[int(self.rows[place])]
+
+    def place(self, token: int | None) -> int | None:
+        """The row in which a token is shown; None if it is hidden, or is None."""
+        if token is None:
+            return None
+        found = int(np.searchsorted(self.rows, token))
+        return found if found < len(self.rows) and self.rows[found] == token else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +187,10 @@ class Project:
             return f"B−A {self.name('B')} − {self.name('A')}"
         return f"{view} {self.name(view)}" if self.two else self.name("A")
 
+    def short(self, view: View) -> str:
+        """The view for titles, where there is little room: "A base", "B−A"; the name if alone."""
+        return "B−A" if view == "B−A" else self.describe(view)
+
     @cached_property
     def limits(self) -> Limits:
         """How far a selection can go."""
@@ -277,6 +289,15 @@ class Project:
         """Id and text (white space squeezed) of one example; reads only its part of the file."""
         examples = self.a.examples
         return str(examples.cell("id", row)), " ".join(str(examples.cell("text", row)).split())
+
+    @cached_property
+    def id_prefix(self) -> str:
+        """What all ids begin with, up to a separator: lists may leave it out."""
+        ids = self.example_texts[0]
+        both = zip(min(ids), max(ids), strict=False)  # what these two share, all share
+        common = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], both))
+        end = max((common.rfind(mark) for mark in "-_/.: "), default=-1)
+        return common[: end + 1] if len(ids) > 1 else ""
 
     def correct(self, side: Side, row: int) -> bool | None:
         """Whether a model got an example right; None if that is unknown."""
@@ -381,7 +402,27 @@ class Project:
 
     def classes(self, side: Side, column: str) -> tuple[Ints, tuple[str, ...]]:
         """A categorical or boolean column of the points: codes (-1 unknown), labels."""
-        return self._once(("classes", side, column), lambda: self.file(side).points.codes(column))
+        return self._once(("classes", side, column), lambda: self._codes("points", side, column))
+
+    def _codes(
+        self, table: Literal["points", "pairs"], side: Side, column: str
+    ) -> tuple[Ints, tuple[str, ...]]:
+        """Codes in an order that is the same for A and B, for points and pairs.
+
+        A label then keeps its colour everywhere: the labels of the pairs' gold column come first.
+        """
+        tables = [getattr(f, table) for f in (self.a, self.b) if f is not None]
+        first = frozenset(self._gold_labels)
+        union = {label for t in tables for label in t.codes(column)[1]}
+        labels = tuple(sorted(union, key=lambda label: (label not in first, label)))
+        codes, own = getattr(self.file(side), table).codes(column)
+        places = np.array([*(labels.index(label) for label in own), -1], dtype=np.int32)
+        return places[codes], labels
+
+    @cached_property
+    def _gold_labels(self) -> tuple[str, ...]:
+        gold = self.a.pairs.with_role("gold")
+        return self.a.pairs.codes(gold)[1] if gold else ()
 
     def numbers(self, side: Side, column: str) -> Floats:
         """A continuous column of the points."""
@@ -561,7 +602,7 @@ class Project:
         values = self._pair_distances(side, measure)
         if s.view == "B−A":
             values = values - self._pair_distances("A", measure)
-        codes, labels = self.file(side).pairs.codes(s.grouping)
+        codes, labels = self._codes("pairs", side, s.grouping)
         examples = self.scope(s)
         if examples is not None:
             inside = np.isin(self.pair_examples, np.fromiter(examples, dtype=np.int64))

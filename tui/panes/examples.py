@@ -20,8 +20,8 @@ class ExamplesPane(Pane):
         "Every text of the data. Moving the cursor selects the example in all panes; `space` marks "
         "its points, so that averages follow the marked examples. Columns **A** and **B** say "
         "whether the model got all pairs of the text right (✓), some wrong (✗), or has no "
-        "prediction (·). A star stands before examples whose attention is stored, `+` before "
-        "marked ones."
+        "prediction (·). `+` stands before marked examples; where attention is stored for some "
+        "examples only, a star stands before those."
     )
 
     def __init__(self) -> None:
@@ -58,9 +58,11 @@ class ExamplesPane(Pane):
         space = canvas.width - 2 * len(sides) - 5 - ids
         marked = row in project.marked_examples(c.selection)
         canvas.put(1, y, "+" if marked else " ", look.star)
-        canvas.put(2, y, look.marks.star if row in project.attended else " ", look.muted)
+        some = 0 < len(project.attended) < len(project.a.examples)
+        if some and row in project.attended:
+            canvas.put(2, y, look.marks.star, look.muted)
         name, sentence = project.example_head(row)
-        canvas.put(3, y, text.fit(name, ids, "left"), look.muted)
+        canvas.put(3, y, text.fit(name.removeprefix(project.id_prefix), ids), look.muted)
         canvas.put(4 + ids, y, text.fit(sentence, max(0, space)))
         for number, side in enumerate(sides):
             mark, ink = _verdict(c, project.correct("B" if side == "B" else "A", row))
@@ -74,7 +76,7 @@ class ExamplesPane(Pane):
 
     def _id_width(self, c: Context, rows: int, width: int) -> int:
         names = [
-            c.project.example_head(row)[0]
+            c.project.example_head(row)[0].removeprefix(c.project.id_prefix)
             for row in range(self._top, min(self._top + rows, len(c.project.a.examples)))
         ]
         return min(max((text.width(name) for name in names), default=2), max(4, width // 4))

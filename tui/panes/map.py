@@ -73,10 +73,10 @@ class MapPane(Pane):
         """Layer, number of points, colouring, quality of the map."""
         s = c.selection
         count = len(c.project.point_examples)
-        who = "" if not c.project.two else f"{c.project.describe(s.view)} · "
+        who = "" if not c.project.two else f"{c.project.short(s.view)} · "
         if s.view == "B−A":
             who = "A | B · " if len(self._drawn) > 1 else f"B {c.project.name('B')} · "
-        return f"{who}layer {s.layer} · {count:,} points · by {s.colouring or 'nothing'}"
+        return f"{who}layer {s.layer} · by {s.colouring or 'nothing'} · {count:,} points"
 
     # -- drawing ----------------------------------------------------------------------------
 
@@ -264,11 +264,11 @@ class MapPane(Pane):
         self._box.to_y = state.clamp(y + 2, drawn.view.height)
         return True
 
-    def back(self, c: Context) -> bool:
+    def back(self, c: Context) -> Selection | None:
         """Gives up the rectangle."""
         had = self._box is not None
         self._box = None
-        return had
+        return c.selection if had else None
 
     def _inside(self, box: _Box) -> list[int]:
         x, y, w, h = _rectangle(box)

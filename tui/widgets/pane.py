@@ -150,10 +150,10 @@ class PaneWidget(CellsWidget, can_focus=True):
 
     def back(self) -> bool:
         """Ends what the pane is in the middle of; whether there was anything."""
-        done = bool(self.pane and self.context and self.pane.back(self.context))
-        if done:
-            self._paint()
-        return done
+        wanted = self.pane.back(self.context) if self.pane and self.context else None
+        if wanted is not None:
+            self.ask(wanted)
+        return wanted is not None
 
     def page(self, direction: int) -> None:
         """Moves the pane's cursor by what is visible."""
