@@ -5,7 +5,7 @@
 
 About fifteen minutes on one free CPU core. The folder then holds the encoder and its tokenizer as
 transformers saves them (float16), ``coref_head.safetensors`` and ``training.json`` with the
-settings and the scores after each epoch.
+settings and the scores after each epoch. With ``--frozen`` only the head learns and is saved.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Settings:
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
         seed: of the head's start, of dropout and of the order.
+        frozen: train the head alone and leave the encoder as it is.
     """
 
     epochs: int = 4
@@ -58,6 +59,7 @@ class Settings:
     weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 1
+    frozen: bool = False
 
 
 def rate(step: int, steps: int, warm_up: float) -> float:
@@ -116,6 +118,48 @@ def train(
     return history
 
 
+def probe(
+    model: SpanPairModel,
+    training: Sequence[Example],
+    validation: Sequence[Example],
+    padding: int,
+    settings: Settings,
+) -> list[dict[str, Any]]:
+    """Trains the head alone, in place: what can be read off the encoder as it is.
+
+    The encoder does not change, so it runs once over the texts, without dropout, and the epochs
+    go over what the head sees of the pairs. Arguments and result as of :func:`train`; one row.
+    """
+    start = time.monotonic()
+    model.eval()
+    found, labels = [], []
+    with torch.no_grad():
+        for batch in batches(training, settings.batch, padding):
+            found.append(model.features(batch))
+            labels.append(batch.labels)
+    features, truth = torch.cat(found), torch.cat(labels)
+    optimiser = torch.optim.AdamW(
+        model.head.parameters(), lr=settings.head_lr, weight_decay=settings.weight_decay
+    )
+    for _ in range(settings.epochs):
+        total = 0.0
+        for rows in torch.split(torch.randperm(len(truth)), 2 * settings.batch):
+            logits = model.head(features[rows]).squeeze(-1)
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, truth[rows])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+            optimiser.step()
+            total += loss.item() * len(rows)
+    row = {
+        "epoch": settings.epochs,
+        "train_loss": total / len(truth),
+        "seconds": time.monotonic() - start,
+        "validation": evaluate(model, validation, padding),
+    }
+    print(_line(row), flush=True)
+    return [row]
+
+
 def evaluate(model: SpanPairModel, examples: Sequence[Example], padding: int) -> dict[str, float]:
     """Scores of ``model`` on texts; see :func:`demo.scores.scores`."""
     model.eval()
@@ -138,13 +182,14 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def save(model: SpanPairModel, tokenizer: Any, folder: Path) -> None:
+def save(model: SpanPairModel, tokenizer: Any, folder: Path, head_only: bool = False) -> None:
     """Writes encoder and head as float16, and the tokenizer. ``model`` is float16 afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     model.half()
-    model.encoder.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
     model.save_head(folder / HEAD_FILE)
+    if not head_only:
+        model.encoder.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def finetune(
@@ -181,8 +226,8 @@ def finetune(
     model = SpanPairModel(AutoModel.from_pretrained(source, dtype=torch.float32))
     padding = int(tokenizer.pad_token_id)
     print(f"training on {len(train_set)} texts ({lost} pairs lost), scoring on {len(held_out)}")
-    history = train(model, train_set, held_out, padding, settings)
-    save(model, tokenizer, output)
+    history = (probe if settings.frozen else train)(model, train_set, held_out, padding, settings)
+    save(model, tokenizer, output, head_only=settings.frozen)
     report = {
         "settings": asdict(settings),
         "base": "sentence-transformers/all-MiniLM-L6-v2" if source == base_model() else source.name,
@@ -243,8 +288,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     for name, field in Settings.__dataclass_fields__.items():
         option = "--" + name.replace("_", "-")
-        default = field.default
-        parser.add_argument(option, type=type(default), default=default, help="see Settings")
+        if name == "frozen":
+            parser.add_argument(option, action="store_true", help="train the head alone")
+        else:
+            kind = type(field.default)
+            parser.add_argument(option, type=kind, default=field.default, help="see Settings")
     return parser
 
 

@@ -1,6 +1,7 @@
 """Makes the two files of the shipped demo: the base model and the fine-tuned one on the same texts.
 
-    python -m demo.make_demo --data gap-validation.jsonl --tuned minilm-gap-coref
+    python -m demo.make_demo --data gap-validation.jsonl --tuned minilm-gap-coref \\
+        --base-head base-head/coref_head.safetensors
 
 Writes ``base.msgpack``, ``tuned.msgpack`` and ``NOTICE.md`` into ``tui/demo``; about four minutes
 on one CPU core.
@@ -45,7 +46,7 @@ class DemoError(Exception):
 
 
 def extract(
-    work: Path, model: Path, name: str, output: str, maps: int, head: str | None = None
+    work: Path, model: Path, name: str, output: str, maps: int, head: Path | None = None
 ) -> None:
     """Runs ``interpret-extract`` on the demo's texts, as anyone would.
 
@@ -56,7 +57,7 @@ def extract(
         name: the model's name for people.
         output: file to write in ``work``.
         maps: how many texts keep their attention maps.
-        head: file in the model's folder that makes predictions.
+        head: span head that makes predictions; copied into ``work``.
 
     Raises:
         DemoError: it failed; its own message stands above.
@@ -67,7 +68,9 @@ def extract(
     command += ["--name", name, "--data", RECORDS, "--output", output, "--seed", "1"]
     command += ["--attention", str(maps), "--attention-dtype", "uint8", "--threads", "1"]
     if head is not None:
-        command += ["--span-head", f"{link.name}/{head}"]
+        copy = work / f"{link.name}-{HEAD_FILE}"
+        copy.write_bytes(head.read_bytes())
+        command += ["--span-head", copy.name]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, check=False, cwd=work, env=environment)
     if done.returncode:
@@ -125,12 +128,21 @@ def select(data: Path, base: Path, texts: int) -> Chosen:
         raise DemoError(f"{data}: {error}") from None
 
 
-def make(data: Path, base: Path, tuned: Path, output: Path, texts: int, maps: int) -> None:
+def make(
+    data: Path,
+    base: Path,
+    base_head: Path | None,
+    tuned: Path,
+    output: Path,
+    texts: int = TEXTS,
+    maps: int = MAPS,
+) -> None:
     """Makes the demo in ``output``; nothing there is touched before all of it is right.
 
     Args:
         data: JSON Lines of GAP, as ``demo.gap`` writes them.
         base: folder of the base model.
+        base_head: span head for the base model; without it that file holds no predictions.
         tuned: folder of the fine-tuned model, with its span head.
         output: folder for the two files and the notice.
         texts: how many texts.
@@ -147,8 +159,8 @@ def make(data: Path, base: Path, tuned: Path, output: Path, texts: int, maps: in
         work = Path(name)
         write(chosen.groups, work / RECORDS)
         files = work / "base.msgpack", work / "tuned.msgpack"
-        extract(work, base, "MiniLM", files[0].name, maps)
-        extract(work, tuned, "MiniLM tuned on GAP", files[1].name, maps, HEAD_FILE)
+        extract(work, base, "MiniLM", files[0].name, maps, base_head)
+        extract(work, tuned, "MiniLM tuned on GAP", files[1].name, maps, tuned / HEAD_FILE)
         check(*files, texts, maps)
         for file in files:
             file.replace(output / file.name)
@@ -164,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, required=True, help="gap-validation.jsonl")
     parser.add_argument("--tuned", type=Path, required=True, help="folder of the tuned model")
+    parser.add_argument("--base-head", type=Path, help="span head for the base model")
     parser.add_argument("--base", type=Path, help="base model (default: the installed package)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder to write into")
     parser.add_argument("--texts", type=int, default=TEXTS, help="how many texts")
@@ -171,7 +184,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         base = options.base or base_model()
-        make(options.data, base, options.tuned, options.output, options.texts, options.maps)
+        make(
+            options.data,
+            base,
+            options.base_head,
+            options.tuned,
+            options.output,
+            options.texts,
+            options.maps,
+        )
     except (DemoError, ExtractError, FileNotFoundError, collateral.CollateralError) as error:
         print(f"demo.make_demo: {error}", file=sys.stderr)
         return 1

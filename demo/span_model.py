@@ -146,12 +146,15 @@ class SpanPairModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """The logits of the pairs, float32 [pairs]; positive means coreferent."""
+        logits: Tensor = self.head(self.features(batch)).squeeze(-1)
+        return logits
+
+    def features(self, batch: Batch) -> Tensor:
+        """What the head sees of the pairs: [u; v; u*v; |u − v|], float32 [pairs, 4 H]."""
         hidden = self.encoder(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state
         u = span_means(hidden, batch.rows, batch.spans[:, 0])
         v = span_means(hidden, batch.rows, batch.spans[:, 1])
-        features = torch.cat([u, v, u * v, (u - v).abs()], dim=-1)
-        logits: Tensor = self.head(features).squeeze(-1)
-        return logits
+        return torch.cat([u, v, u * v, (u - v).abs()], dim=-1)
 
     def save_head(self, path: Path) -> None:
         """Writes weight [1, 4 H] and bias [1] as float16 safetensors."""

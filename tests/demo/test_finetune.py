@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
-from demo.finetune import Settings, finetune, main, rate
+from demo.finetune import Settings, finetune, main, probe, rate
 from demo.span_model import (
     Example,
     SpanPairModel,
@@ -138,6 +138,29 @@ def test_what_is_saved_scores_as_reported(trained: dict[str, Any], data: Path) -
     report = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     assert report["final"] == trained["final"]
     assert report["settings"]["seed"] == 1
+
+
+def test_a_frozen_encoder_stays_as_it_is_and_only_the_head_is_saved(
+    tiny: Path, data: Path, tmp_path: Path
+) -> None:
+    settings = Settings(epochs=100, head_lr=1e-2, batch=8, max_tokens=32, frozen=True)
+    report = finetune(tiny, [data], data, tmp_path / "head", settings)
+    assert {path.name for path in (tmp_path / "head").iterdir()} == {
+        "coref_head.safetensors",
+        "training.json",
+    }
+    (row,) = report["epochs"]
+    assert row["train_loss"] < 0.67, "a coin's is 0.693; random weights let little be read off"
+    before = AutoModel.from_pretrained(tiny).state_dict()
+    model = SpanPairModel(AutoModel.from_pretrained(tiny))
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    examples, _ = prepare(read_pairs(data).groups, tokenizer, 32)
+    start = model.head.weight.detach().clone()
+    probe(model, examples, examples, 0, settings)
+    assert not torch.equal(model.head.weight, start)
+    assert all(
+        torch.equal(value, before[name]) for name, value in model.encoder.state_dict().items()
+    )
 
 
 def test_the_same_seed_gives_the_same_weights(tiny: Path, data: Path, tmp_path: Path) -> None:
