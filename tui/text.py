@@ -22,12 +22,29 @@ _MARKS_PER_BASE = (
 _VARIATION = {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 _INVISIBLE_LETTERS = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0}
 _UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-# Our own furniture in the ASCII look. Text from data is escaped instead of folded, because two
-# different tokens must not look the same.
-_ASCII = str.maketrans(
-    "−–—…·×±→←↑↓│─┌┐└┘├┤┬┴┼▸▹◂▴▾★☆●■▲◆○□△◇✓✗\u2039\u203a“”\u2018’«»█▓▒░▐▌␤␉␛⏎²³°≥≤≈",
-    "---..x~><^v|-+++++++++>><^v**o#^+oq^v+x<>\"\"''<>#=-.|||||n23d><~",
-)
+# Our own signs and typographic punctuation are folded in the ASCII look; letters are escaped,
+# because two different words must not look the same.
+_FOLDED = {
+    "-": "−–—─▒",
+    ".": "…·░",
+    "x": "×✗",
+    "~": "±≈",
+    ">": "→▸▹\u203a≥»",
+    "<": "←◂\u2039≤«",
+    "^": "↑▲△▴",
+    "v": "↓✓▾",
+    "|": "│▐▌┊",
+    "+": "┌┐└┘├┤┬┴┼◆",
+    "*": "★☆",
+    "o": "●○◇",
+    "#": "■□█",
+    "=": "▓━",
+    '"': "“”",
+    "'": "\u2018’",
+}
+_ASCII = str.maketrans({sign: plain for plain, signs in _FOLDED.items() for sign in signs})
+_ASCII |= {0x2400 + code: f"\\x{code:02x}" for code in range(0x20)}
+_ASCII |= {0x2424: "\\n", 0x2409: "\\t", 0x2421: "\\x7f"}
 
 
 def _escape(code: int) -> str:
