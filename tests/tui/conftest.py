@@ -1,0 +1,37 @@
+"""Files to look at: one pair that belongs together, and a project over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.factory import write_collateral
+from tui.project import Project
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base and a fine-tuned model's file: 12 texts, 3 layers of 4 heads, attention for 6."""
+    folder = tmp_path_factory.mktemp("files")
+    return (
+        write_collateral(folder / "base.msgpack", shift=0.0, name="base"),
+        write_collateral(folder / "tuned.msgpack", shift=1.0, name="tuned"),
+    )
+
+
+@pytest.fixture(scope="session")
+def compared(files: tuple[Path, Path]) -> Iterator[Project]:
+    """The two files, open."""
+    project = Project.open(files)
+    yield project
+    project.close()
+
+
+@pytest.fixture(scope="session")
+def alone(files: tuple[Path, Path]) -> Iterator[Project]:
+    """The first file, open."""
+    project = Project.open(files[:1])
+    yield project
+    project.close()
