@@ -90,7 +90,7 @@ _SEQUENTIAL: dict[tuple[Depth, bool], tuple[str, ...]] = {
         "00af87 5faf87 87af5f 5fd787 87d75f afd75f d7ff87 ffff87"
     ),
     ("256", False): _ramp(
-        "ffffff d7ffd7 d7d7af afd787 87d7af 5fd787 87af87 5faf87 "
+        "ffffff d7ffd7 afffaf afd787 87d787 5fd787 87af87 5faf87 "
         "00af87 5f875f 008787 005f87 005f5f 444444 303030 262626"
     ),
     ("16", True): _ramp("black bright_black green bright_green bright_yellow"),
