@@ -7,8 +7,10 @@ import numpy.typing as npt
 
 from . import state, text
 from .pane import Context
-from .plots.canvas import Canvas
+from .plots.canvas import Canvas, Ink
 from .plots.heatmap import scroll
+from .plots.scale import steps
+from .plots.table import Column, Table, table
 from .project import AttentionGrid
 from .state import Selection
 
@@ -39,7 +41,7 @@ class EdgeTable:
 
     def __init__(self) -> None:
         self._top = 0
-        self._rows = 1
+        self._drawn: Table | None = None
         self._order: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._ordered: AttentionGrid | None = None
 
@@ -53,57 +55,69 @@ class EdgeTable:
 
     def draw(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
         """The visible rows, and how many edges there are."""
-        look = c.look
-        canvas = Canvas(width, height, ascii_only=look.ascii)
+        canvas = Canvas(width, height, ascii_only=c.look.ascii)
         order = self._sorted(grid)
-        self._rows = max(1, height - 2)
+        room = max(1, height - 2)
         chosen = self._chosen(c, grid)
-        self._top = scroll(self._top, chosen, self._rows, len(order))
-        label = max(8, min(20, (width - 24) // 2))
-        canvas.put(6, 0, "query", look.header)
-        canvas.put(8 + label, 0, "key", look.header)
-        canvas.put(10 + 2 * label, 0, "B−A" if grid.difference else "weight", look.header)
-        columns = grid.weights.shape[1]
-        most = float(np.nanmax(np.abs(grid.weights), initial=0.0)) or 1.0
-        for y, place in enumerate(order[self._top : self._top + self._rows].tolist(), start=1):
-            edge = (place // columns, place % columns)
-            self._row(c, canvas, y, grid, edge, label, most)
-            if self._top + y - 1 == chosen:
-                canvas.put(0, y, look.marks.cursor, look.accent)
-                canvas.restyle(0, y, width, 1, bold=True, reverse=c.focused)
-        note = f"{len(order):,} edges, largest first"
-        canvas.put(1, height - 1, text.cut(f"{note}  {grid.note}", width - 1), look.muted)
+        self._top = scroll(self._top, chosen, room, len(order))
+        label = max(6, min(20, (width - 24) // 2))
+        value = Column("B−A" if grid.difference else "weight", "right", width=6)
+        columns = [
+            Column("", "right", width=len(str(len(order)))),
+            Column("query", width=label),
+            Column(width=1),
+            Column("key", width=label),
+            value,
+            Column(flexible=True),
+        ]
+        taken = sum(column.width or 0 for column in columns) + len(columns)
+        places = order[self._top : self._top + room].tolist()
+        rows = [
+            self._row(c, grid, self._top + number, place, width - taken)
+            for number, place in enumerate(places)
+        ]
+        self._drawn = table(
+            columns,
+            rows,
+            c.look,
+            width,
+            height - 1,
+            total=len(order),
+            first=self._top,
+            cursor=-1 if chosen is None else chosen,
+            top=self._top,
+            focused=c.focused,
+        )
+        canvas.blit(0, 0, self._drawn.canvas)
+        note = f"{len(order):,} edges, largest first  {grid.note}"
+        canvas.put(1, height - 1, text.cut(note, width - 1), c.look.muted)
         return canvas
 
     def _row(
-        self,
-        c: Context,
-        canvas: Canvas,
-        y: int,
-        grid: AttentionGrid,
-        edge: tuple[int, int],
-        label: int,
-        most: float,
-    ) -> None:
+        self, c: Context, grid: AttentionGrid, number: int, place: int, room: int
+    ) -> list[tuple[str, Ink]]:
+        """Rank, query, key, weight, and a bar of the weight's size."""
         look = c.look
-        value = float(grid.weights[edge])
-        canvas.put(1, y, text.fit(str(self._top + y), 4, "right"), look.muted)
-        for x, place in ((6, edge[0]), (8 + label, edge[1])):
-            special = bool(grid.tokens.special[grid.rows[place]])
-            words = text.cut(grid.label(place), label)
-            canvas.put(x, y, words, look.muted if special else look.text)
-        canvas.put(6 + label, y, look.marks.right, look.muted)
-        number = f"{value:+.3f}" if grid.difference else f"{value:.3f}"
-        x = canvas.put(10 + 2 * label, y, number.replace("-", look.marks.minus))
-        room = canvas.width - x - 2
+        query, key = divmod(place, grid.weights.shape[1])
+        value = float(grid.weights[query, key])
+        inks = [
+            look.muted if grid.tokens.special[grid.rows[n]] else look.text for n in (query, key)
+        ]
+        most = float(np.nanmax(np.abs(grid.weights), initial=0.0)) or 1.0
+        share = 0.0 if np.isnan(value) else value / most
         strokes = look.strokes(grid.difference)
-        middle = len(strokes) // 2
-        step = round(abs(value) / most * (len(strokes) - 1)) if not np.isnan(value) else 0
-        if grid.difference:
-            step = middle + round(value / most * middle) if not np.isnan(value) else middle
-        bar = "#" if look.ascii else "━"
-        length = 0 if np.isnan(value) else round(abs(value) / most * max(0, room))
-        canvas.put(x + 1, y, bar * length, strokes[step])
+        low = -1.0 if grid.difference else 0.0
+        step = int(steps([share], low, 1.0, len(strokes))[0])
+        bar = ("#" if look.ascii else "━") * round(abs(share) * max(0, room))
+        written = f"{value:+.3f}" if grid.difference else f"{value:.3f}"
+        return [
+            (str(number + 1), look.muted),
+            (grid.label(query), inks[0]),
+            (look.marks.right, look.muted),
+            (grid.label(key), inks[1]),
+            (written.replace("-", look.marks.minus), look.text),
+            (bar, strokes[step]),
+        ]
 
     def _chosen(self, c: Context, grid: AttentionGrid) -> int | None:
         """Place of the chosen edge in the sorted list; None if no whole edge is chosen."""
@@ -121,10 +135,8 @@ class EdgeTable:
 
     def click(self, c: Context, grid: AttentionGrid, y: int) -> Selection:
         """The edge in row ``y`` of the picture."""
-        place = self._top + y - 1
-        if y < 1 or y > self._rows or place >= grid.weights.size:
-            return c.selection
-        return self._choose(c, grid, place)
+        place = self._drawn.hit(y) if self._drawn is not None else None
+        return c.selection if place is None else self._choose(c, grid, place)
 
     def _choose(self, c: Context, grid: AttentionGrid, place: int) -> Selection:
         query, key = divmod(int(self._sorted(grid)[place]), grid.weights.shape[1])

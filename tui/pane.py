@@ -50,6 +50,17 @@ class Pane:
         """
         raise NotImplementedError
 
+    def ready(self, c: Context) -> bool:
+        """Whether :meth:`draw` is quick; if not, :meth:`prepare` runs in a thread first."""
+        return True
+
+    def prepare(self, c: Context) -> None:
+        """Computes what :meth:`draw` needs, so that drawing is quick afterwards.
+
+        Raises:
+            Missing: what it shows is not in the files.
+        """
+
     def move(self, c: Context, dx: int, dy: int) -> Selection:
         """An arrow key (or a page, with larger steps)."""
         return c.selection

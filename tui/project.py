@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ Side = Literal["A", "B"]
 Answer = TypeVar("Answer")
 
 MAP_MEASURE = "tsne"
+_KEPT = 200
+_QUICK_PAIRS = 500
+"""Up to so many pairs the bootstrap takes less time than anyone notices."""
 
 
 class Missing(Exception):
@@ -128,6 +132,7 @@ class Project:
         self.a, self.b = a, b
         self.names = tuple(names)
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
         self._check_drawable()
 
     # -- life -------------------------------------------------------------------------------
@@ -562,15 +567,22 @@ class Project:
             raise Missing("The file has no pairs of spans, so there are no distances.")
         if not s.grouping or not s.measure:
             raise Missing("The file has no distances; extract it again.")
-        key = ("distance", s.view, s.measure, s.grouping, self._scope_key(s, "example"))
-        return self._once(key, lambda: self._distance_view(s))
+        return self._once(self._distance_key(s), lambda: self._distance_view(s))
+
+    def distance_ready(self, s: Selection) -> bool:
+        """Whether :meth:`distance_view` answers within a moment."""
+        few = len(self.a.pairs) <= _QUICK_PAIRS or s.scope == "example"
+        return few or self._distance_key(s) in self._cache
+
+    def _distance_key(self, s: Selection) -> Hashable:
+        return ("distance", s.view, s.measure, s.grouping, self._scope_key(s, "example"))
 
     def _distance_view(self, s: Selection) -> DistanceView:
         side = self.side(s.view)
         curves = self._curves(s, s.measure)
         column = self.a.pairs.describe(s.grouping).title or s.grouping
-        owner = f" of {side}" if self.two and s.grouping == self._predicted() else ""
-        measure = self.measure_title(s.measure)
+        owner = f" ({side})" if self.two and s.grouping == self._predicted() else ""
+        measure = self.measure_title(s.measure).removesuffix(" distance")
         examples = self.scope(s)
         count = len(self.a.examples) if examples is None else len(examples)
         return DistanceView(
@@ -634,15 +646,17 @@ class Project:
     # -- inside -----------------------------------------------------------------------------
 
     def _once(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
-        """The answer for ``key``, made once and kept while it is among the last 200 used."""
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            answer: Answer = self._cache[key]
-            return answer
+        """The answer for ``key``, made once and kept while it is among those used last."""
+        with self._lock:  # a thread may be preparing another pane's picture
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                answer: Answer = self._cache[key]
+                return answer
         made = make()
-        self._cache[key] = made
-        if len(self._cache) > 200:
-            self._cache.popitem(last=False)
+        with self._lock:
+            self._cache[key] = made
+            if len(self._cache) > _KEPT:
+                self._cache.popitem(last=False)
         return made
 
 

@@ -39,6 +39,14 @@ class DistancePane(Pane):
         found = c.project.distance_view(c.selection)
         return f"{c.project.short(c.selection.view)} · {found.title} · {found.over}"
 
+    def ready(self, c: Context) -> bool:
+        """Whether the intervals are known, or made in a moment."""
+        return c.project.distance_ready(c.selection)
+
+    def prepare(self, c: Context) -> None:
+        """Makes the intervals."""
+        c.project.distance_view(c.selection)
+
     def draw(self, c: Context, width: int, height: int) -> Canvas:
         """The curves; a sparkline per group where there is little room."""
         canvas = Canvas(width, height, ascii_only=c.look.ascii)
@@ -93,6 +101,9 @@ class DistancePane(Pane):
     def gist(self, c: Context, width: int) -> Canvas:
         """A sparkline per group, with its last value."""
         canvas = Canvas(width, 1, ascii_only=c.look.ascii)
+        if not self.ready(c):
+            canvas.put(0, 0, "distance: 6 computes it", c.look.muted)
+            return canvas
         found = c.project.distance_view(c.selection)
         measure = c.project.measure_title(c.selection.measure)
         x = canvas.put(0, 0, measure + (" B−A" if found.difference else ""), c.look.muted)

@@ -10,7 +10,8 @@ from ..actions import PaneName
 from ..look import Look
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
-from ..project import PairFacts
+from ..plots.table import Column, Table, table
+from ..project import Said, Side
 from ..state import Selection
 
 
@@ -41,7 +42,7 @@ class ExamplePane(Pane):
         self._placed: list[_Placed] = []
         self._top = 0
         self._table_at = 0
-        self._first_pair = 0
+        self._drawn: Table | None = None
 
     def title(self, c: Context) -> str:
         """The example's id."""
@@ -51,13 +52,14 @@ class ExamplePane(Pane):
     def draw(self, c: Context, width: int, height: int) -> Canvas:
         """The strip above, the table below; the strip scrolls to the chosen pair."""
         canvas = Canvas(width, height, ascii_only=c.look.ascii)
-        pairs = c.project.pair_facts(c.selection.example)
-        table = min(len(pairs) + 1, max(2, height // 2)) if pairs and height > 2 else 0
+        pairs = len(c.project.pairs_of(c.selection.example))
+        rows = min(pairs + 1, max(2, height // 2)) if pairs and height > 2 else 0
         self._placed = _wrap(c, width)
-        self._strip(c, canvas, height - table)
-        self._table_at = height - table
-        if table:
-            self._table(c, canvas, pairs, table)
+        self._strip(c, canvas, height - rows)
+        self._table_at, self._drawn = height - rows, None
+        if rows:
+            self._drawn = self._table(c, width, rows)
+            canvas.blit(0, height - rows, self._drawn.canvas)
         return canvas
 
     def _strip(self, c: Context, canvas: Canvas, rows: int) -> None:
@@ -99,47 +101,21 @@ class ExamplePane(Pane):
         elif p.token == s.key:
             canvas.restyle(p.x, y, text.width(p.shown), 1, underline=True)
 
-    def _table(self, c: Context, canvas: Canvas, pairs: list[PairFacts], rows: int) -> None:
-        look, top = c.look, self._table_at
-        sides = ("A", "B") if c.project.two else ("A",)
-        size = 22 if canvas.width >= 76 else 14
-        gold_at = max(12, canvas.width - size * len(sides) - (16 if canvas.width >= 76 else 11))
-        canvas.put(2, top, "pair", look.header)
-        canvas.put(gold_at, top, "gold", look.header)
-        first_model = canvas.width - size * len(sides)
-        for number, side in enumerate(sides):
-            name = f"{side} {c.project.name('B' if side == 'B' else 'A')}" if len(sides) > 1 else ""
-            canvas.put(
-                first_model + number * size, top, text.fit(name or "model", size - 2), look.header
-            )
-        visible = rows - 1
-        chosen = min(c.selection.pair, len(pairs) - 1)
-        self._first_pair = max(0, chosen - visible + 1)
-        for y, facts in enumerate(pairs[self._first_pair : self._first_pair + visible], top + 1):
-            self._pair(c, canvas, y, facts, gold_at, first_model, size)
-            if facts.number == chosen:
-                canvas.put(0, y, look.marks.cursor, look.accent)
-                canvas.restyle(0, y, canvas.width, 1, bold=True)
-
-    def _pair(
-        self, c: Context, canvas: Canvas, y: int, f: PairFacts, gold_at: int, models: int, size: int
-    ) -> None:
-        look = c.look
-        joint = "-" if look.ascii else "–"
-        canvas.put(2, y, text.fit(f"{f.span1} {joint} {f.span2}", gold_at - 3))
-        short = size < 20
-        canvas.put(gold_at, y, text.fit(_label(f.gold, short), models - gold_at - 1))
-        for number, said in enumerate(f.models):
-            x = models + number * size
-            probability = "" if said.probability is None else look.number(said.probability)
-            mark, ink = look.marks.small, look.muted
-            if said.correct is not None:
-                right = said.correct
-                mark, ink = (look.marks.yes, look.good) if right else (look.marks.no, look.bad)
-            canvas.put(x, y, mark, ink)
-            label = text.fit(_label(said.prediction, short), size - 8)
-            after = canvas.put(x + 2, y, label, look.text if said.prediction else look.muted)
-            canvas.put(after + 1, y, probability, look.muted)
+    def _table(self, c: Context, width: int, height: int) -> Table:
+        """A row per pair: spans, gold label, and what each model says."""
+        short = width < 76
+        columns = [Column("pair", flexible=True), Column("gold")]
+        sides: tuple[Side, ...] = ("A", "B") if c.project.two else ("A",)
+        for side in sides:
+            name = f"{side} {c.project.name(side)}" if c.project.two else "model"
+            columns += [Column(), Column(text.cut(name, 8 if short else 18)), Column(align="right")]
+        rows: list[list[tuple[str, Ink]]] = []
+        for facts in c.project.pair_facts(c.selection.example):
+            pair = f"{facts.span1} – {facts.span2}"
+            row = [(pair, c.look.text), (_label(facts.gold, short), c.look.text)]
+            rows.append(row + [cell for said in facts.models for cell in _said(c, said, short)])
+        chosen = min(c.selection.pair, len(rows) - 1)
+        return table(columns, rows, c.look, width, height, cursor=chosen, focused=c.focused, gap=2)
 
     def move(self, c: Context, dx: int, dy: int) -> Selection:
         """Up and down choose the pair, left and right the query token."""
@@ -155,11 +131,10 @@ class ExamplePane(Pane):
     def click(self, c: Context, x: int, y: int) -> Selection:
         """A token becomes the query, a row of the table the pair."""
         if y >= self._table_at:
-            row = self._first_pair + y - self._table_at - 1
-            pairs = len(c.project.pairs_of(c.selection.example))
-            if 0 <= row < pairs:
-                return state.choose_example(c.selection, c.project.limits, c.selection.example, row)
-            return c.selection
+            row = self._drawn.hit(y - self._table_at) if self._drawn is not None else None
+            if row is None:
+                return c.selection
+            return state.choose_example(c.selection, c.project.limits, c.selection.example, row)
         for placed in self._placed:
             end = placed.x + text.width(placed.shown)
             if placed.row == y + self._top and placed.x <= x < end:
@@ -186,6 +161,16 @@ class ExamplePane(Pane):
             ink = {True: look.good, False: look.bad, None: look.muted}[said.correct]
             x = canvas.put(x + 2, 0, f"{side} {_label(said.prediction, True)} {right}", ink)
         return canvas
+
+
+def _said(c: Context, said: Said, short: bool) -> list[tuple[str, Ink]]:
+    """Three cells: right or wrong, the prediction, its probability."""
+    look = c.look
+    marks = {True: (look.marks.yes, look.good), False: (look.marks.no, look.bad)}
+    mark = (look.marks.small, look.muted) if said.correct is None else marks[said.correct]
+    probability = "" if said.probability is None else look.number(said.probability)
+    ink = look.text if said.prediction else look.muted
+    return [mark, (_label(said.prediction, short), ink), (probability, look.muted)]
 
 
 def _label(value: str | None, short: bool) -> str:

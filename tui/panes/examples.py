@@ -8,6 +8,9 @@ from .. import state, text
 from ..actions import PaneName
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
+from ..plots.heatmap import scroll
+from ..plots.table import Column, Table, table
+from ..project import Side
 from ..state import Selection
 
 
@@ -25,84 +28,66 @@ class ExamplesPane(Pane):
     )
 
     def __init__(self) -> None:
+        self._drawn: Table | None = None
         self._top = 0
-        self._shown_for = -1
-        self._height = 1
 
     def title(self, c: Context) -> str:
         """Position and number of examples."""
-        return f"{c.selection.example + 1} of {len(c.project.a.examples)}"
+        return f"{c.selection.example + 1:,} of {c.project.limits.examples:,}"
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
         """Header and the rows that fit."""
-        canvas = Canvas(width, height, ascii_only=c.look.ascii)
-        rows = max(1, height - 1)
-        self._height = rows
-        self._scroll(c.selection.example, rows, len(c.project.a.examples))
-        verdicts = self._verdict_sides(c)
-        right = width - 2 * len(verdicts)
-        ids = self._id_width(c, rows, width)
-        canvas.put(3, 0, text.fit("id", ids), c.look.header)
-        canvas.put(4 + ids, 0, "text", c.look.header)
-        for number, side in enumerate(verdicts):
-            canvas.put(right + 2 * number + 1, 0, side, c.look.header)
-        for y in range(rows):
-            row = self._top + y
-            if row < len(c.project.a.examples):
-                self._row(c, canvas, y + 1, row, ids)
-        return canvas
-
-    def _row(self, c: Context, canvas: Canvas, y: int, row: int, ids: int) -> None:
-        look, project = c.look, c.project
-        sides = self._verdict_sides(c)
-        space = canvas.width - 2 * len(sides) - 5 - ids
-        marked = row in project.marked_examples(c.selection)
-        canvas.put(1, y, "+" if marked else " ", look.star)
-        some = 0 < len(project.attended) < len(project.a.examples)
-        if some and row in project.attended:
-            canvas.put(2, y, look.marks.star, look.muted)
-        name, sentence = project.example_head(row)
-        canvas.put(3, y, text.fit(name.removeprefix(project.id_prefix), ids), look.muted)
-        canvas.put(4 + ids, y, text.fit(sentence, max(0, space)))
-        for number, side in enumerate(sides):
-            mark, ink = _verdict(c, project.correct("B" if side == "B" else "A", row))
-            canvas.put(canvas.width - 2 * (len(sides) - number) + 1, y, mark, ink)
-        if row == c.selection.example:
-            canvas.put(0, y, look.marks.cursor, look.accent)
-            canvas.restyle(0, y, canvas.width, 1, bold=True, reverse=c.focused)
-
-    def _verdict_sides(self, c: Context) -> tuple[str, ...]:
-        return ("A", "B") if c.project.two else ("A",)
-
-    def _id_width(self, c: Context, rows: int, width: int) -> int:
-        names = [
-            c.project.example_head(row)[0].removeprefix(c.project.id_prefix)
-            for row in range(self._top, min(self._top + rows, len(c.project.a.examples)))
+        total, room = c.project.limits.examples, max(1, height - 1)
+        self._top = scroll(self._top, c.selection.example, room, total)
+        rows = [self._row(c, row) for row in range(self._top, min(self._top + room, total))]
+        ids = max((text.width(str(row[1][0])) for row in rows), default=2)
+        columns = [
+            Column(width=1),
+            Column("id", width=min(max(ids, 2), max(4, width // 3))),
+            Column("text", flexible=True),
+            *(Column(side, width=1) for side in self._sides(c)),
         ]
-        return min(max((text.width(name) for name in names), default=2), max(4, width // 4))
+        self._drawn = table(
+            columns,
+            rows,
+            c.look,
+            width,
+            height,
+            total=total,
+            first=self._top,
+            cursor=c.selection.example,
+            top=self._top,
+            focused=c.focused,
+        )
+        return self._drawn.canvas
 
-    def _scroll(self, row: int, rows: int, count: int) -> None:
-        """Keeps the cursor in sight, with a row to spare where there is room."""
-        spare = 1 if rows > 3 else 0
-        if row != self._shown_for or not self._top <= row < self._top + rows:
-            self._top = min(self._top, max(0, row - spare))
-            self._top = max(self._top, row + spare - rows + 1)
-        self._top = max(0, min(self._top, count - rows))
-        self._shown_for = row
+    def _row(self, c: Context, row: int) -> list[tuple[str, Ink]]:
+        look, project = c.look, c.project
+        name, sentence = project.example_head(row)
+        some = 0 < len(project.attended) < project.limits.examples
+        mark = look.marks.star if some and row in project.attended else " "
+        ink = look.muted
+        if row in project.marked_examples(c.selection):
+            mark, ink = "+", look.star
+        return [
+            (mark, ink),
+            (name.removeprefix(project.id_prefix), look.muted),
+            (sentence, look.text),
+            *(_verdict(c, project.correct(side, row)) for side in self._sides(c)),
+        ]
+
+    def _sides(self, c: Context) -> tuple[Side, ...]:
+        return ("A", "B") if c.project.two else ("A",)
 
     def move(self, c: Context, dx: int, dy: int) -> Selection:
         """Up and down the list."""
         example = state.clamp(c.selection.example + dy, c.project.limits.examples)
         return state.choose_example(c.selection, c.project.limits, example)
 
-    def mark(self, c: Context) -> Selection | None:
-        """Marks the points of the example under the cursor."""
-        return None
-
     def click(self, c: Context, x: int, y: int) -> Selection:
         """Selects the row that was clicked."""
-        row = self._top + y - 1
-        if y < 1 or row >= c.project.limits.examples:
+        row = self._drawn.hit(y) if self._drawn is not None else None
+        if row is None:
             return c.selection
         return state.choose_example(c.selection, c.project.limits, row)
 

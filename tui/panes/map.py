@@ -70,13 +70,12 @@ class MapPane(Pane):
         self._box: _Box | None = None
 
     def title(self, c: Context) -> str:
-        """Layer, number of points, colouring, quality of the map."""
+        """Model, layer, colouring."""
         s = c.selection
-        count = len(c.project.point_examples)
         who = "" if not c.project.two else f"{c.project.short(s.view)} · "
         if s.view == "B−A":
             who = "A | B · " if len(self._drawn) > 1 else f"B {c.project.name('B')} · "
-        return f"{who}layer {s.layer} · by {s.colouring or 'nothing'} · {count:,} points"
+        return f"{who}layer {s.layer} · by {s.colouring or 'nothing'}"
 
     # -- drawing ----------------------------------------------------------------------------
 
@@ -185,7 +184,7 @@ class MapPane(Pane):
         return plot.class_legend(labels, counts, c.look, width, unknown=unknown)
 
     def _layers(self, c: Context, width: int) -> Canvas:
-        """The layers with the chosen one marked, and the quality of its map."""
+        """The layers with the chosen one marked, number of points, quality of the map."""
         look, s = c.look, c.selection
         canvas = Canvas(width, 1, ascii_only=look.ascii)
         x = canvas.put(0, 0, "layer", look.muted)
@@ -196,6 +195,8 @@ class MapPane(Pane):
             for layer in layers:
                 ink = replace(look.accent, reverse=True) if layer == s.layer else look.muted
                 x = canvas.put(x + 1, 0, str(layer), ink)
+        count = f"  {len(c.project.point_examples):,} points"
+        x = canvas.put(x, 0, count, look.muted)
         for name, values in c.project.file(c.project.side(s.view)).quality.items():
             word = f"  {_short(name)} {look.number(float(values[s.layer]))}"
             if x + len(word) <= width:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from textual import events
+from textual import events, work
 from textual.content import Content
 from textual.message import Message
 
@@ -37,7 +38,8 @@ class PaneWidget(CellsWidget, can_focus=True):
         self.pane_name = pane_name
         self.pane: Pane | None = None
         self._seen: Context | None = None
-        self._title = ""
+        self._title = self._said_title = ""
+        self._preparing = False
         self._set_title("")
 
     def attach(self, pane: Pane) -> None:
@@ -65,6 +67,12 @@ class PaneWidget(CellsWidget, can_focus=True):
         width, height = self.size
         if context is None or self.pane is None or not self.display or width < 1 or height < 1:
             return
+        if not self.pane.ready(context):
+            if not self._preparing:  # one at a time: the next is started when it is done
+                self._preparing = True
+                self._set_title(self._said_title, busy=True)
+                self._prepare(self.pane, context)
+            return
         from ..pane import say
         from ..plots.canvas import Canvas
         from ..project import Missing
@@ -77,9 +85,31 @@ class PaneWidget(CellsWidget, can_focus=True):
             say(canvas, context.look, str(reason))
         self.present(canvas)
 
-    def _set_title(self, title: str) -> None:
+    @work(thread=True, group="prepare", exit_on_error=False)
+    def _prepare(self, pane: Pane, context: Context) -> None:
+        """Computes in a thread; meanwhile the old picture stays, and the title says so."""
+        from ..project import Missing
+
+        with contextlib.suppress(Missing):  # drawing says it again, where it can be read
+            pane.prepare(context)
+        self.post_message(self.Prepared())
+
+    @dataclass
+    class Prepared(Message):
+        """What a picture needed has been computed; another may be wanted by now."""
+
+    def on_pane_widget_prepared(self, event: PaneWidget.Prepared) -> None:
+        """Draws, or computes what is wanted by now."""
+        event.stop()
+        self._preparing = False
+        self._paint()
+
+    def _set_title(self, title: str, busy: bool = False) -> None:
+        self._said_title = title
         number = PANES.index(self.pane_name) + 1
-        text = f"{number} {PANE_TITLES[self.pane_name]}{'  ' if title else ''}{title}"
+        parts = [f"{number} {PANE_TITLES[self.pane_name]}"]
+        parts += ["computing..."] * busy + [title] * bool(title)
+        text = "  ".join(parts)
         if text != self._title:
             self._title = text
             self.border_title = Content(text)
