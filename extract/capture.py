@@ -60,17 +60,20 @@ class Watch:
         self._tap, self._attention_calls, self._layer_calls = tap, 0, 0
         try:
             with torch.inference_mode():
-                last = self._model(**inputs).last_hidden_state
+                last: torch.Tensor = self._model(**inputs).last_hidden_state
+                self._check_calls()
                 tap.hidden(self._layers, last)
         finally:
             self._tap = None
+        return last
+
+    def _check_calls(self) -> None:
         if (self._attention_calls, self._layer_calls) != (self._layers, self._layers):
             raise ExtractError(
                 f"{type(self._model).__name__} ran {self._attention_calls} attention layers and "
                 f"{self._layer_calls} layers where its configuration says {self._layers}; "
                 "this architecture is not supported yet."
             )
-        return last  # type: ignore[no-any-return]
 
     def attend(
         self,

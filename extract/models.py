@@ -236,7 +236,7 @@ def _from(factory: Any, path: str, **options: Any) -> Any:
     """``factory.from_pretrained`` with its errors in one sentence."""
     try:
         return factory.from_pretrained(str(Path(path).expanduser()), **options)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except Exception as error:  # a model's files are foreign: they fail in any way there is
         if "trust_remote_code" in str(error):
             raise ExtractError(
                 f"{path} brings code of its own; if you trust it, give --trust-remote-code."
@@ -249,7 +249,9 @@ def _from(factory: Any, path: str, **options: Any) -> Any:
         what = {"AutoConfig": "configuration", "AutoTokenizer": "tokenizer", "AutoModel": "weights"}
         part = what.get(getattr(factory, "__name__", ""), "model")
         first = str(error).strip().splitlines() or [type(error).__name__]
-        raise ExtractError(f"The {part} of {path} cannot be loaded: {first[0]}") from error
+        raise ExtractError(
+            f"The {part} of {path} cannot be loaded: {first[0].rstrip('.')}."
+        ) from error
 
 
 def _short_name(path: str) -> str:

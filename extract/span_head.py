@@ -69,7 +69,8 @@ def load_span_head(path: Path, width: int) -> SpanHead:
         if tuple(tensors[name].shape) != shape:
             raise ExtractError(
                 f'The span head {path} has "{name}" of shape {list(tensors[name].shape)}, but '
-                f"a model of width {width} needs {list(shape)}; was it trained on another model?"
+                f"a model of width {width} needs {list(shape)}; "
+                "take the head that was trained with this model."
             )
     weight, bias = (tensors[name].to(torch.float32) for name in wanted)
     if not bool(torch.isfinite(weight).all() and torch.isfinite(bias).all()):
