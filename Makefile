@@ -54,7 +54,7 @@ types: setup
 
 contracts: setup
 	@echo '== import contracts'
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: setup
 	@$(BIN)/ruff format $(SOURCES)
