@@ -578,10 +578,11 @@ class Project:
         return ("distance", s.view, s.measure, s.grouping, self._scope_key(s, "example"))
 
     def _distance_view(self, s: Selection) -> DistanceView:
-        side = self.side(s.view)
         curves = self._curves(s, s.measure)
         column = self.a.pairs.describe(s.grouping).title or s.grouping
-        owner = f" ({side})" if self.two and s.grouping == self._predicted() else ""
+        owner = (
+            f" ({self._grouping_side(s)})" if self.two and s.grouping == self._predicted() else ""
+        )
         measure = self.measure_title(s.measure).removesuffix(" distance")
         examples = self.scope(s)
         count = len(self.a.examples) if examples is None else len(examples)
@@ -592,6 +593,13 @@ class Project:
             over="this example" if s.scope == "example" else f"{count} examples",
             warning=self._warning(s, curves),
         )
+
+    def _grouping_side(self, s: Selection) -> Side:
+        """Whose column makes the groups: the shown model's, or the other's if it knows nothing."""
+        side: Side = self.side(s.view)
+        if self.two and not (self._codes("pairs", side, s.grouping)[0] >= 0).any():
+            return "A" if side == "B" else "B"
+        return side
 
     def _predicted(self) -> str | None:
         return self.a.pairs.with_role("prediction")
@@ -614,7 +622,7 @@ class Project:
         values = self._pair_distances(side, measure)
         if s.view == "B−A":
             values = values - self._pair_distances("A", measure)
-        codes, labels = self._codes("pairs", side, s.grouping)
+        codes, labels = self._codes("pairs", self._grouping_side(s), s.grouping)
         examples = self.scope(s)
         if examples is not None:
             inside = np.isin(self.pair_examples, np.fromiter(examples, dtype=np.int64))

@@ -21,6 +21,9 @@ VIEWS: tuple[View, ...] = ("A", "B", "B−A")
 ATTENTION_VIEWS: tuple[AttentionView, ...] = ("matrix", "map", "table")
 
 
+ALL_TOKENS = -1
+
+
 @dataclass(frozen=True)
 class Limits:
     """How far a selection can go, read from the files once.
@@ -53,7 +56,8 @@ class Selection:
         scope: what averages are over: all examples, those of the marked points, or this one.
         layer: hidden state of the map, 0 (embeddings) to L.
         head_layer, head: the attention head, written ``head_layer.head``.
-        query, key: token cursor of the attention pane, None before it was moved.
+        query, key: token cursor of the attention pane; None for the first tokens of the chosen
+            pair, ``ALL_TOKENS`` for no token in particular.
         measure: "tsne" or a measure of the file.
         grouping: column of the pairs that makes the groups of the distance pane.
         hide_special: leave special tokens out of the attention pane (a view; weights stay as are).

@@ -45,10 +45,10 @@ class AttentionPane(Pane):
         "token that is attended to); a row sums to 1. `v` changes the view:\n\n"
         "- **matrix**: a coloured cell per pair of tokens; the arrows move the cursor, its value "
         "stands below.\n"
-        "- **map**: queries on the left, keys on the right, a line per edge. Without a chosen "
-        "token the strongest edges are drawn that make up 70 % of each row; `↑` `↓` choose a "
-        "query, whose edges then stand alone with their weights; `←` `→` change between edges "
-        "*from* and edges *to* the token; `esc` shows all again.\n"
+        "- **map**: queries on the left, keys on the right, a line per edge. At first the edges "
+        "of the chosen pair's second span (the pronoun) with their weights; `↑` `↓` choose "
+        "another query, `←` `→` change between edges *from* and edges *to* the token. `esc` shows "
+        "the edges of all tokens: the strongest, that make up 70 % of each row.\n"
         "- **table**: the edges sorted by weight (by size of the difference in B − A).\n\n"
         "`o` omits special tokens; the other weights stay as they are (they are not "
         "renormalised, so rows then sum to less than 1). In B − A a positive number means that "
@@ -126,7 +126,10 @@ class AttentionPane(Pane):
     def _draw_map(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
         labels = [grid.label(place) for place in range(len(grid.rows))]
         special = {n for n, row in enumerate(grid.rows) if grid.tokens.special[row]}
-        query, key = grid.place(c.selection.query), grid.place(c.selection.key)
+        s = c.selection
+        query, key = grid.place(s.query), grid.place(s.key)
+        if s.query is None and s.key is None and c.project.spans(s):
+            query = self._cursor(c, grid)[0]
         drawn = arrows(
             grid.weights,
             labels,
@@ -179,18 +182,18 @@ class AttentionPane(Pane):
         s = c.selection
         to_key = s.query is None and s.key is not None
         now = grid.place(s.key if to_key else s.query)
-        place = state.clamp((now or 0) + dy, len(grid.rows))
         if now is None:
-            place = self._cursor(c, grid)[0]
+            now = self._cursor(c, grid)[0]
+        place = state.clamp(now + dy, len(grid.rows))
         token = int(grid.rows[place])
         to_key = dx > 0 or (to_key and dx == 0)
         return state.choose_tokens(s, None if to_key else token, token if to_key else None)
 
     def back(self, c: Context) -> Selection | None:
-        """Forgets the chosen tokens."""
-        if c.selection.query is None and c.selection.key is None:
+        """Lets the map show the edges of all tokens."""
+        if c.selection.attention_view != "map" or c.selection.query == state.ALL_TOKENS:
             return None
-        return state.choose_tokens(c.selection, None, None)
+        return state.choose_tokens(c.selection, state.ALL_TOKENS, None)
 
     def _grid(self, c: Context) -> AttentionGrid | None:
         try:

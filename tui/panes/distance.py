@@ -102,7 +102,7 @@ class DistancePane(Pane):
         """A sparkline per group, with its last value."""
         canvas = Canvas(width, 1, ascii_only=c.look.ascii)
         if not self.ready(c):
-            canvas.put(0, 0, "distance: 6 computes it", c.look.muted)
+            canvas.put(0, 0, "distance: computing", c.look.muted)
             return canvas
         found = c.project.distance_view(c.selection)
         measure = c.project.measure_title(c.selection.measure)

@@ -165,6 +165,11 @@ class MainScreen(Screen[None]):
         self.tell("")
         self.choose(event.selection)
 
+    @on(PaneWidget.Prepared)
+    def _prepared(self, event: PaneWidget.Prepared) -> None:
+        event.stop()
+        self._update_lines()
+
     @on(PaneWidget.Focused)
     def _focused(self, event: PaneWidget.Focused) -> None:
         event.stop()

@@ -65,13 +65,15 @@ class PaneWidget(CellsWidget, can_focus=True):
     def _paint(self) -> None:
         context = self.context
         width, height = self.size
-        if context is None or self.pane is None or not self.display or width < 1 or height < 1:
+        if context is None or self.pane is None:
             return
-        if not self.pane.ready(context):
+        if not self.pane.ready(context):  # also while hidden: another pane may show its gist
             if not self._preparing:  # one at a time: the next is started when it is done
                 self._preparing = True
                 self._set_title(self._said_title, busy=True)
                 self._prepare(self.pane, context)
+            return
+        if not self.display or width < 1 or height < 1:
             return
         from ..pane import say
         from ..plots.canvas import Canvas
@@ -100,7 +102,6 @@ class PaneWidget(CellsWidget, can_focus=True):
 
     def on_pane_widget_prepared(self, event: PaneWidget.Prepared) -> None:
         """Draws, or computes what is wanted by now."""
-        event.stop()
         self._preparing = False
         self._paint()
 
