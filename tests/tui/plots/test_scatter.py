@@ -223,16 +223,22 @@ def test_nearest_and_toward() -> None:
 
 
 @given(st.integers(0, 2**31), st.sampled_from([(1, 0), (-1, 0), (0, 1), (0, -1)]))
-def test_an_arrow_key_only_moves_its_way(seed: int, arrow: tuple[int, int]) -> None:
+def test_an_arrow_key_leads_to_the_nearest_point_of_its_quarter(
+    seed: int, arrow: tuple[int, int]
+) -> None:
     xy, _ = random_points(seed, 12)
     view = View(SQUARE, 20, 10)
     columns, rows, visible = view.dots(xy)
     for point in np.flatnonzero(visible).tolist():
-        found = toward(view, xy, point, *arrow)
-        moved = (columns[found] - columns[point]) * arrow[0] + (rows[found] - rows[point]) * arrow[
-            1
-        ]
-        assert found == point or (moved > 0 and visible[found])
+        quarter = []
+        for other in np.flatnonzero(visible).tolist():
+            dx, dy = int(columns[other] - columns[point]), int(rows[other] - rows[point])
+            ahead = dx * arrow[0] + dy * arrow[1]
+            aside = dy if arrow[0] else dx
+            if ahead > 0 and abs(aside) <= ahead:
+                quarter.append((dx * dx + dy * dy, other))
+        expected = min(quarter)[1] if quarter else point
+        assert toward(view, xy, point, *arrow) == expected
 
 
 def test_class_legend() -> None:
