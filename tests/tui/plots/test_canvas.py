@@ -64,6 +64,16 @@ def test_blit_clips_and_carries_inks() -> None:
     assert canvas.ink(2, 1) == PLAIN
 
 
+def test_wide_characters_that_came_with_another_canvas_are_not_cut_either() -> None:
+    small = Canvas(4, 1)
+    small.put(0, 0, "日本")
+    canvas = Canvas(6, 1)
+    canvas.blit(1, 0, small)
+    canvas.put(2, 0, "xy")
+    assert canvas.text() == "  xy"
+    assert [canvas.char(x, 0) for x in range(6)] == [" ", " ", "x", "y", " ", " "]
+
+
 def test_paint_writes_a_block() -> None:
     canvas = Canvas(4, 3)
     chars = np.array([["a", "b"], ["c", "d"]])
