@@ -77,9 +77,9 @@ class Pane:
         """Marks what is under the pane's cursor; None where the pane has nothing of its own."""
         return None
 
-    def box(self, c: Context) -> bool:
-        """Begins a rectangle; whether the pane can."""
-        return False
+    def box(self, c: Context) -> Selection | None:
+        """Begins a rectangle; None if the pane has no use for one."""
+        return None
 
     def back(self, c: Context) -> Selection | None:
         """Ends what the pane is in the middle of; None if there was nothing."""

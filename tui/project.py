@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 import collateral
-from collateral import Collateral, CollateralError, Tokens
+from collateral import Collateral, CollateralError, Tokens, layout
 from collateral.analysis import distances, heads
 
 from .state import VIEWS, Limits, Selection, View
@@ -206,11 +206,14 @@ class Project:
             name for name in self.a.pairs.columns if self._kind(name) in ("categorical", "boolean")
         ]
         metrics = self.a.metrics
+        measures, mapped = list(self.a.measures), bool(self.a.mapped_layers)
         if self.b is not None:
             both = self.b
             metrics = {name: m for name, m in metrics.items() if name in both.metrics}
             colourings = [name for name in colourings if name in both.points]
             groupings = [name for name in groupings if name in both.pairs]
+            measures = [name for name in measures if name in both.measures]
+            mapped = mapped and bool(both.mapped_layers)
         return Limits(
             views=VIEWS if self.two else ("A",),
             layers=model.layers,
@@ -218,7 +221,7 @@ class Project:
             examples=len(self.a.examples),
             metrics=tuple(metrics),
             colourings=tuple(colourings),
-            measures=(*self.a.measures, *((MAP_MEASURE,) if self.a.mapped_layers else ())),
+            measures=(*measures, *((MAP_MEASURE,) if mapped else ())),
             groupings=tuple(groupings),
             pair_counts=pairs,
         )
@@ -532,13 +535,16 @@ class Project:
         tokens = self.tokens(s.example)
         shown = np.flatnonzero(~tokens.special) if s.hide_special else np.arange(len(tokens))
         result = weights[0] if len(weights) == 1 else weights[1] - weights[0]
-        exact = self.file(sides[0]).attention_encoding(s.example) == "float16"
+        rounded = [
+            side for side in sides if self.file(side).attention_encoding(s.example) != "float16"
+        ]
+        error = f"{layout.ENCODING_ERROR['uint8'] * len(rounded):.3f}".lstrip("0")
         return AttentionGrid(
             weights=result[np.ix_(shown, shown)],
             tokens=tokens,
             rows=shown.astype(np.int32),
             difference=len(weights) == 2,
-            note="" if exact else "stored in 8 bits: ±.004",
+            note=f"stored in 8 bits: ±{error}" if rounded else "",
         )
 
     def _weights(self, side: Side, s: Selection) -> Floats:
@@ -584,8 +590,7 @@ class Project:
             f" ({self._grouping_side(s)})" if self.two and s.grouping == self._predicted() else ""
         )
         measure = self.measure_title(s.measure).removesuffix(" distance")
-        examples = self.scope(s)
-        count = len(self.a.examples) if examples is None else len(examples)
+        count = len(np.unique(self.pair_examples[self._groups(s)[0] >= 0]))
         return DistanceView(
             curves=curves,
             title=f"{measure} · by {column}{owner}",
@@ -593,6 +598,15 @@ class Project:
             over="this example" if s.scope == "example" else f"{count} examples",
             warning=self._warning(s, curves),
         )
+
+    def _groups(self, s: Selection) -> tuple[Ints, tuple[str, ...]]:
+        """Group of each pair (-1 outside the scope or unknown), and the groups' labels."""
+        codes, labels = self._codes("pairs", self._grouping_side(s), s.grouping)
+        examples = self.scope(s)
+        if examples is not None:
+            inside = np.isin(self.pair_examples, np.fromiter(examples, dtype=np.int64))
+            codes = np.where(inside, codes, np.int32(-1))
+        return codes, labels
 
     def _grouping_side(self, s: Selection) -> Side:
         """Whose column makes the groups: the shown model's, or the other's if it knows nothing."""
@@ -622,11 +636,7 @@ class Project:
         values = self._pair_distances(side, measure)
         if s.view == "B−A":
             values = values - self._pair_distances("A", measure)
-        codes, labels = self._codes("pairs", self._grouping_side(s), s.grouping)
-        examples = self.scope(s)
-        if examples is not None:
-            inside = np.isin(self.pair_examples, np.fromiter(examples, dtype=np.int64))
-            codes = np.where(inside, codes, -1)
+        codes, labels = self._groups(s)
         return [
             curve
             for curve in distances.curves(values, codes, labels, self.pair_examples)

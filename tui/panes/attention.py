@@ -52,7 +52,8 @@ class AttentionPane(Pane):
         "- **table**: the edges sorted by weight (by size of the difference in B − A).\n\n"
         "`o` omits special tokens; the other weights stay as they are (they are not "
         "renormalised, so rows then sum to less than 1). In B − A a positive number means that "
-        "B attends more. Maps that were stored in 8 bits are exact to ±.004, and say so."
+        "B attends more. Maps that were stored in 8 bits are exact to ±.004 (a difference of two: "
+        "±.008), and say so."
     )
 
     def __init__(self) -> None:

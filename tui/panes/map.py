@@ -14,7 +14,7 @@ from ..pane import Context, Pane
 from ..plots import scatter as plot
 from ..plots.canvas import Canvas
 from ..plots.scale import Scale, legend
-from ..project import Missing, Side
+from ..project import Side
 from ..state import Selection
 
 _SIDE_BY_SIDE = 64
@@ -46,7 +46,7 @@ class MapPane(Pane):
 
     name: ClassVar[PaneName] = "map"
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"view", "example", "layer", "colouring", "marked"}
+        {"view", "example", "pair", "layer", "colouring", "marked"}
     )
     help: ClassVar[str] = (
         "Every point is a word piece, placed by t-SNE of its hidden state in this layer (0 is the "
@@ -251,10 +251,10 @@ class MapPane(Pane):
             return None
         return state.toggle_marks(c.selection, (self._cursor,))
 
-    def box(self, c: Context) -> bool:
+    def box(self, c: Context) -> Selection | None:
         """Begins a rectangle around the cursor, or in the middle."""
         if not self._drawn:
-            raise Missing("There is no map to draw a rectangle on.")
+            return None
         drawn = self._drawn[0]
         x, y = drawn.view.width // 2, drawn.view.height // 2
         if 0 <= self._cursor < len(drawn.coordinates):
@@ -263,7 +263,7 @@ class MapPane(Pane):
         self._box = _Box(max(0, x - 4), max(0, y - 2), x, y)
         self._box.to_x = state.clamp(x + 4, drawn.view.width)
         self._box.to_y = state.clamp(y + 2, drawn.view.height)
-        return True
+        return c.selection
 
     def back(self, c: Context) -> Selection | None:
         """Gives up the rectangle."""

@@ -18,7 +18,7 @@ from ..layout import LAYOUTS, gist_rows, layout_for
 from ..state import History, Selection
 from ..widgets.lines import LineWidget
 from ..widgets.palette import Everything
-from ..widgets.pane import PaneWidget
+from ..widgets.pane import PaneWidget, Wish
 
 if TYPE_CHECKING:
     from ..app import InterpretApp
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _PLACED: tuple[PaneName, ...] = ("list", "example", "map", "heads", "distance", "attention")
 """The order in which the grid of the sheet places the panes."""
-
-_ARROWS = {"move-left": (-1, 0), "move-right": (1, 0), "move-up": (0, -1), "move-down": (0, 1)}
 
 
 class MainScreen(Screen[None]):
@@ -159,11 +157,18 @@ class MainScreen(Screen[None]):
 
     # -- requests of the widgets ------------------------------------------------------------
 
-    @on(PaneWidget.Requested)
-    def _requested(self, event: PaneWidget.Requested) -> None:
+    @on(PaneWidget.Asked)
+    def _asked(self, event: PaneWidget.Asked) -> None:
         event.stop()
         self.tell("")
-        self.choose(event.selection)
+        self._grant(event.widget, event.wish)
+
+    def _grant(self, widget: PaneWidget, wish: Wish) -> bool:
+        """Carries out a wish at once, so that of fast keys none is lost; whether it was taken."""
+        wanted = widget.grant(wish, self.context()) if self.project is not None else None
+        if wanted is not None:
+            self.choose(wanted)
+        return wanted is not None
 
     @on(PaneWidget.Prepared)
     def _prepared(self, event: PaneWidget.Prepared) -> None:
@@ -197,7 +202,8 @@ class MainScreen(Screen[None]):
         try:
             if self._on_screen(name) or self._in_pane(name):
                 return
-            self.choose(COMMANDS[name](self.project, self.selection))
+            if name in COMMANDS:
+                self.choose(COMMANDS[name](self.project, self.selection))
         except Refused as reason:
             self.tell(str(reason))
 
@@ -229,25 +235,16 @@ class MainScreen(Screen[None]):
     def _in_pane(self, name: str) -> bool:
         """Actions of the focused pane; whether this was one and the pane took it."""
         widget = self.pane_widget(self.active)
-        if name in _ARROWS:
-            widget.step(*_ARROWS[name])
-        elif name in ("page-up", "page-down"):
-            widget.page(1 if name == "page-down" else -1)
-        elif name in ("first", "last"):
-            widget.jump(name == "last")
-        elif name == "enter":
-            widget.enter()
-        elif name == "mark":
-            return widget.mark()
-        elif name == "box":
+        if name == "box" and self.active != "map":
             self.go("map")
-            self.pane_widget("map").box()
-        else:
-            return False
-        return True
+            self.call_after_refresh(self.action_do, name)  # there must be a map to draw on
+            return True
+        wish = _wish(name, widget.page)
+        return wish is not None and self._grant(widget, wish)
 
     def _back(self) -> None:
-        if not self.pane_widget(self.active).back() and self.has_class("-zoom"):
+        taken = self._grant(self.pane_widget(self.active), lambda pane, c: pane.back(c))
+        if not taken and self.has_class("-zoom"):
             self.remove_class("-zoom")
             self._arrange()
 
@@ -330,3 +327,26 @@ class MainScreen(Screen[None]):
         if self.project is not None:
             for line in self.query(LineWidget):
                 line.update()
+
+
+def _wish(name: str, page: int) -> Wish | None:
+    """What an action asks of the focused pane; None if it is none of a pane's actions."""
+    moves = {
+        "move-left": (-1, 0),
+        "move-right": (1, 0),
+        "move-up": (0, -1),
+        "move-down": (0, 1),
+        "page-up": (0, -page),
+        "page-down": (0, page),
+    }
+    if name in moves:
+        dx, dy = moves[name]
+        return lambda pane, c: pane.move(c, dx, dy)
+    wishes: dict[str, Wish] = {
+        "first": lambda pane, c: pane.jump(c, end=False),
+        "last": lambda pane, c: pane.jump(c, end=True),
+        "enter": lambda pane, c: pane.enter(c),
+        "mark": lambda pane, c: pane.mark(c),
+        "box": lambda pane, c: pane.box(c),
+    }
+    return wishes.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,19 @@ if TYPE_CHECKING:
     from ..state import Selection
 
 
+Wish = Callable[["Pane", "Context"], "Selection | None"]
+"""What a key or the mouse asks of a pane: its next selection, None if it has nothing to say."""
+
+
 class PaneWidget(CellsWidget, can_focus=True):
     """One of the six panes. It draws when it is visible, and posts what it would like selected."""
 
     @dataclass
-    class Requested(Message):
-        """A move or click in a pane asks for another selection."""
+    class Asked(Message):
+        """The mouse asks for something in a pane; the screen grants it."""
 
-        selection: Selection
+        widget: PaneWidget
+        wish: Wish
 
     @dataclass
     class Focused(Message):
@@ -80,8 +86,8 @@ class PaneWidget(CellsWidget, can_focus=True):
         from ..project import Missing
 
         try:
-            self._set_title(self.pane.title(context))
             canvas = self.pane.draw(context, width, height)
+            self._set_title(self.pane.title(context))  # after it: a title may say what was drawn
         except Missing as reason:
             canvas = Canvas(width, height, ascii_only=context.look.ascii)
             say(canvas, context.look, str(reason))
@@ -137,8 +143,9 @@ class PaneWidget(CellsWidget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Chooses the thing that was clicked."""
         offset = event.get_content_offset(self)
-        if offset is not None and self.pane is not None and self.context is not None:
-            self.ask(self.pane.click(self.context, offset.x, offset.y))
+        if offset is not None:
+            x, y = offset.x, offset.y
+            self.post_message(self.Asked(self, lambda pane, c: pane.click(c, x, y)))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Moves down."""
@@ -150,49 +157,23 @@ class PaneWidget(CellsWidget, can_focus=True):
 
     def _wheel(self, event: events.MouseEvent, step: int) -> None:
         event.stop()
-        self.step(0, step)
+        self.post_message(self.Asked(self, lambda pane, c: pane.move(c, 0, step)))
 
-    def step(self, dx: int, dy: int) -> None:
-        """Moves the pane's cursor."""
-        if self.pane is not None and self.context is not None:
-            self.ask(self.pane.move(self.context, dx, dy))
+    def grant(self, wish: Wish, context: Context) -> Selection | None:
+        """Carries out a wish for the selection as it is now.
 
-    def jump(self, end: bool) -> None:
-        """Moves the pane's cursor to the first or last row."""
-        if self.pane is not None and self.context is not None:
-            self.ask(self.pane.jump(self.context, end))
+        Returns:
+            The selection that the pane asks for; None if the pane has no answer. If it is the same
+            one, the pane is drawn again, as its own cursor may have moved.
+        """
+        if self.pane is None:
+            return None
+        wanted = wish(self.pane, replace(context, focused=self.has_focus))
+        if wanted is not None and wanted == context.selection:
+            self.show(context)
+        return wanted
 
-    def enter(self) -> None:
-        """Chooses what is under the pane's cursor."""
-        if self.pane is not None and self.context is not None:
-            self.ask(self.pane.enter(self.context))
-
-    def mark(self) -> bool:
-        """Marks what is under the pane's cursor; whether the pane has something of its own."""
-        wanted = self.pane.mark(self.context) if self.pane and self.context else None
-        if wanted is not None:
-            self.ask(wanted)
-        return wanted is not None
-
-    def box(self) -> None:
-        """Begins a rectangle."""
-        if self.pane is not None and self.context is not None and self.pane.box(self.context):
-            self._paint()
-
-    def back(self) -> bool:
-        """Ends what the pane is in the middle of; whether there was anything."""
-        wanted = self.pane.back(self.context) if self.pane and self.context else None
-        if wanted is not None:
-            self.ask(wanted)
-        return wanted is not None
-
-    def page(self, direction: int) -> None:
-        """Moves the pane's cursor by what is visible."""
-        self.step(0, direction * max(1, self.size.height - 2))
-
-    def ask(self, selection: Selection) -> None:
-        """Asks for a selection; draws again at once if only the pane's own cursor moved."""
-        if self._seen is not None and selection == self._seen.selection:
-            self._paint()
-        else:
-            self.post_message(self.Requested(selection))
+    @property
+    def page(self) -> int:
+        """Rows that a page key moves by."""
+        return max(1, self.size.height - 2)
