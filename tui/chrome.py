@@ -80,10 +80,11 @@ def _status_parts(c: Context) -> list[tuple[int, str]]:
     project, s = c.project, c.selection
     meta = project.a.meta
     metric = project.a.metrics.get(s.metric)
-    scope = {"example": "this example", "all": f"all {meta.counts['examples']} examples"}
-    examples = project.scope(s)
-    over = scope.get(s.scope) or f"{len(examples or ())} marked examples"
-    data = f"{meta.task} · {meta.counts['examples']} texts, {meta.counts['pairs']} pairs"
+    texts, pairs = meta.counts["examples"], meta.counts["pairs"]
+    scope = {"example": "this example", "all": f"all {text.many(texts, 'example')}"}
+    marked = text.many(len(project.marked_examples(s)), "marked example")
+    over = scope.get(s.scope, marked)
+    data = f"{meta.task} · {text.many(texts, 'text')}, {text.many(pairs, 'pair')}"
     parts = [
         (0, f"layer {s.layer}  head {s.head_name}"),
         (1, f"{project.a.examples.cell('id', s.example)}"),
@@ -94,7 +95,7 @@ def _status_parts(c: Context) -> list[tuple[int, str]]:
     if s.hide_special:
         parts.append((4, "specials hidden, not renormalised"))
     if s.marked:
-        parts.append((5, f"{len(s.marked)} points marked"))
+        parts.append((5, f"{text.many(len(s.marked), 'point')} marked"))
     return parts
 
 

@@ -24,6 +24,7 @@ from collateral import Collateral, CollateralError, Tokens, layout
 from collateral.analysis import distances, heads
 
 from .state import VIEWS, Limits, Selection, View
+from .text import many
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -515,8 +516,8 @@ class Project:
         if s.scope == "example":
             return "this pair" if unit == "pair" else "this example"
         kind = "marked" if s.scope == "marked" else "all"
-        pairs = f", {units} pairs" if unit == "pair" else ""
-        return f"mean of {kind} {examples} examples{pairs}"
+        pairs = f", {many(units, 'pair')}" if unit == "pair" else ""
+        return f"mean of {kind} {many(examples, 'example')}{pairs}"
 
     # -- attention --------------------------------------------------------------------------
 
@@ -595,7 +596,7 @@ class Project:
             curves=curves,
             title=f"{measure} · by {column}{owner}",
             difference=s.view == "B−A",
-            over="this example" if s.scope == "example" else f"{count} examples",
+            over="this example" if s.scope == "example" else many(count, "example"),
             warning=self._warning(s, curves),
         )
 

@@ -212,3 +212,8 @@ def fit(
     text = cut(text, cells, ellipsis)
     padding = " " * (cells - width(text))
     return text + padding if align == "left" else padding + text
+
+
+def many(count: int, word: str) -> str:
+    """Return a count with its noun: `1 example`, `1,024 examples`."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

@@ -65,7 +65,7 @@ class DistancePane(Pane):
                     curve.low,
                     curve.high,
                     number,
-                    f"{curve.pairs} pairs",
+                    text.many(curve.pairs, "pair"),
                 )
                 for number, curve in enumerate(found.curves)
             ]

@@ -46,8 +46,8 @@ class ExamplePane(Pane):
 
     def title(self, c: Context) -> str:
         """The example's id."""
-        tokens = len(c.project.tokens(c.selection.example))
-        return f"{c.project.example_head(c.selection.example)[0]} · {tokens} tokens"
+        tokens = text.many(len(c.project.tokens(c.selection.example)), "token")
+        return f"{c.project.example_head(c.selection.example)[0]} · {tokens}"
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
         """The strip above, the table below; the strip scrolls to the chosen pair."""

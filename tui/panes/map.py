@@ -195,7 +195,7 @@ class MapPane(Pane):
             for layer in layers:
                 ink = replace(look.accent, reverse=True) if layer == s.layer else look.muted
                 x = canvas.put(x + 1, 0, str(layer), ink)
-        count = f"  {len(c.project.point_examples):,} points"
+        count = f"  {text.many(len(c.project.point_examples), 'point')}"
         x = canvas.put(x, 0, count, look.muted)
         for name, values in c.project.file(c.project.side(s.view)).quality.items():
             word = f"  {_short(name)} {look.number(float(values[s.layer]))}"
