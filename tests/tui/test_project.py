@@ -503,7 +503,7 @@ def test_distances_that_only_one_model_has(opened: Callable[..., Project], tmp_p
     full = replace(base, measures={"cosine": np.ones((2, 3))}, maps={1: np.eye(3)[:, :2]})
     paths = full.write(tmp_path / "full.msgpack"), base.write(tmp_path / "bare.msgpack")
     for project in (opened(*paths), opened(*reversed(paths))):
-        for measure in (*project.limits.measures, "cosine", "tsne"):
+        for measure in (*project.limits.measures, ""):
             for view in state.VIEWS:
                 s = replace(project.first_selection(), view=view, measure=measure)
                 s = state.valid(s, project.limits)
