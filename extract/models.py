@@ -121,8 +121,7 @@ def describe(model: Any, tokenizer: Any, name: str) -> LoadedModel:
     config = model.config
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     device = next(model.parameters()).device
-    ids = tokenizer("a b")["input_ids"]
-    causal = _is_causal(model, ids, layers, heads, device)
+    causal = _is_causal(model, layers, heads, device)
     info = ModelInfo(
         name=name,
         architecture=type(model).__name__,
@@ -156,6 +155,7 @@ def load_tokenizer(path: str, *, trust_remote_code: bool = False) -> Any:
     Raises:
         ExtractError: there is none, or it cannot say where its tokens stand in the text.
     """
+    _check_tokenizer_files(path)
     tokenizer = _from(AutoTokenizer, path, trust_remote_code=trust_remote_code)
     if not getattr(tokenizer, "is_fast", False):
         raise ExtractError(
@@ -211,6 +211,16 @@ def _check_folder(path: str) -> None:
             else "save the model there again"
         )
         raise ExtractError(f"The model folder {path} holds no weights (*.safetensors): {advice}.")
+
+
+def _check_tokenizer_files(path: str) -> None:
+    """Without its files a library makes a tokenizer up that knows no word."""
+    folder = Path(path).expanduser()
+    kinds = ("tokenizer.json", "vocab.*", "*.model", "merges.txt", "*.tiktoken", "*.py")
+    if folder.is_dir() and not any(any(folder.glob(kind)) for kind in kinds):
+        raise ExtractError(
+            f"The model folder {path} holds no tokenizer (tokenizer.json); save it there as well."
+        )
 
 
 def _load_weights(path: str, dtype: Any, trust_remote_code: bool) -> Any:
@@ -283,10 +293,11 @@ class _Probe:
         pass
 
 
-def _is_causal(model: Any, ids: list[int], layers: int, heads: int, device: torch.device) -> bool:
+def _is_causal(model: Any, layers: int, heads: int, device: torch.device) -> bool:
     """Runs a few tokens, which also proves that attention can be captured."""
     probe = _Probe()
-    batch = torch.tensor([(ids * 4)[:4]], device=device)
+    known = model.get_input_embeddings().num_embeddings
+    batch = torch.arange(4, device=device)[None] % known
     with watching(model, layers) as watch:
         watch.run({"input_ids": batch, "attention_mask": torch.ones_like(batch)}, probe)
     if probe.heads != {heads}:

@@ -164,6 +164,7 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
             advance(len(part))
     if not placed:
         raise ExtractError(_nothing(options.data, source.lines, len(bad)))
+    _check_ids(placed, loaded)
     return Prepared(task, placed, loaded, head, longest, source.lines, bad, tuple(source.notes))
 
 
@@ -180,14 +181,14 @@ def forward(
     vectors = np.empty((info.layers + 1, ready.points, info.hidden_size), dtype=np.float32)
     kept = len(ready.placed) if options.attention is None else options.attention
     # 8-bit weights are rounded once, from float32; half precision is how float16 ones are written
-    dtype = np.float16 if options.attention_dtype == "float16" else np.float32
+    dtype = torch.float16 if options.attention_dtype == "float16" else torch.float32
     point = row = 0
     with (
         stage(reporter or Silent(), "Forward pass", len(ready.placed)) as advance,
         watching(ready.loaded.model, info.layers) as watch,
     ):
         runner = Runner(watch, ready.loaded, ready.task, ready.head, dtype)
-        for window in windows(ready.placed, kept, info.layers * info.heads * dtype().itemsize):
+        for window in windows(ready.placed, kept, info.layers * info.heads * dtype.itemsize):
             keep = [row + i < kept for i in range(len(window))]
             found: list[Outcome | None] = [None] * len(window)
             for batch in batches(window, options.batch_size):
@@ -289,6 +290,16 @@ def _place(
         if one is not None:
             placed.append(one)
     return placed
+
+
+def _check_ids(placed: Sequence[Placed[Any]], loaded: LoadedModel) -> None:
+    known = loaded.model.get_input_embeddings().num_embeddings
+    largest = max(int(one.encoded.ids.max()) for one in placed)
+    if largest >= known:
+        raise ExtractError(
+            f"The tokenizer of {loaded.info.name} does not fit its weights: token {largest} is "
+            f"beyond the {known} that the model knows."
+        )
 
 
 def _max_length(options: RunOptions, loaded: LoadedModel) -> int:

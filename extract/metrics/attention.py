@@ -1,8 +1,8 @@
 """Head metrics of one example, from one layer's attention A [batch, heads, queries, keys].
 
 Special tokens stay in, as rows and as columns, and nothing is renormalised, unless a metric says
-otherwise; padding is left out. Each view is a small part of the batch, so that the passes over it
-find it in the processor's cache, and shares what several metrics need.
+otherwise; padding is left out. All that needs every weight is computed per row in one sweep, in
+parts that fit into a processor's cache; metrics are means over those rows.
 
 Formulas: Clark et al. 2019 (What Does BERT Look At?), Voita et al. 2019 (Analyzing Multi-Head
 Self-Attention), Vig and Belinkov 2019 (Analyzing the Structure of Attention), Lal et al. 2021
@@ -12,10 +12,12 @@ Self-Attention), Vig and Belinkov 2019 (Analyzing the Structure of Attention), L
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from collateral.schema import Metric
@@ -23,7 +25,7 @@ from collateral.schema import Metric
 from .base import EXAMPLE_METRICS, example_metric
 
 CHUNK = 1 << 17
-"""Weights per view on a CPU: half a MiB of float32, so that it stays in the second-level cache."""
+"""Weights per part of a sweep on a CPU: with a buffer of its size they fill a MiB of cache."""
 
 
 @dataclass(frozen=True)
@@ -33,33 +35,60 @@ class BatchShape:
     Attributes:
         lengths: int64 [batch], tokens of each example.
         separators: bool [batch, tokens], where the separator token stands.
+        separator_columns: int64 [batch, most], their positions; 0 where there are fewer.
+        shortest: tokens of the shortest example.
         causal: whether a row sees only itself and what is before it.
     """
 
     lengths: torch.Tensor
     separators: torch.Tensor
+    separator_columns: torch.Tensor
+    shortest: int
     causal: bool
+
+    @classmethod
+    def of(
+        cls,
+        lengths: Sequence[int],
+        separators: npt.NDArray[np.bool_],
+        causal: bool,
+        device: torch.device | str = "cpu",
+    ) -> BatchShape:
+        """The shape for lengths and for marks [batch, tokens] of separators."""
+        most = int(separators.sum(1).max())
+        # a stable sort of "not a separator" brings the positions of separators to the front
+        columns = np.argsort(~separators, axis=1, kind="stable")[:, :most]
+        return cls(
+            torch.tensor(list(lengths), device=device),
+            torch.from_numpy(separators).to(device),
+            torch.from_numpy(columns.astype(np.int64)).to(device),
+            min(lengths),
+            causal,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the padded batch."""
+        return self.separators.shape[1]
 
     @cached_property
     def rows(self) -> torch.Tensor:
         """bool [batch, tokens], True for real tokens."""
-        tokens = self.separators.shape[1]
-        return torch.arange(tokens, device=self.lengths.device) < self.lengths[:, None]
+        return torch.arange(self.tokens, device=self.lengths.device) < self.lengths[:, None]
 
     @cached_property
     def visible(self) -> torch.Tensor:
         """float32 [batch, tokens]: how many keys a row sees (v_i); 1 in padding."""
-        tokens = self.separators.shape[1]
         if self.causal:
-            counts = torch.arange(1, tokens + 1, device=self.lengths.device).expand_as(self.rows)
+            counts = torch.arange(1, self.tokens + 1, device=self.lengths.device)
         else:
-            counts = self.lengths[:, None].expand_as(self.rows)
+            counts = self.lengths[:, None]
         return torch.where(self.rows, counts, 1).to(torch.float32)
 
     @cached_property
     def distance(self) -> torch.Tensor:
         """float32 [tokens, tokens]: |i − j|."""
-        at = torch.arange(self.separators.shape[1], device=self.lengths.device)
+        at = torch.arange(self.tokens, device=self.lengths.device)
         return (at[:, None] - at[None, :]).abs().to(torch.float32)
 
     @cached_property
@@ -67,103 +96,115 @@ class BatchShape:
         """float32 [batch, 1, 1, tokens]: 0 for separators, 1 for all else."""
         return (~self.separators).to(torch.float32)[:, None, None, :]
 
-    def part(self, start: int, stop: int) -> BatchShape:
-        """The shape of some of the examples."""
-        return BatchShape(self.lengths[start:stop], self.separators[start:stop], self.causal)
-
 
 class AttentionView:
-    """Attention of some examples and heads of one layer, and what metrics compute from it.
+    """Attention of a batch in one layer, and what metrics compute from it.
 
     Attributes:
-        weights: float32 [b, h, tokens, tokens].
-        shape: what is known of these b examples.
+        weights: [batch, heads, tokens, tokens]; half precision is widened where it is summed.
+        shape: what is known of the batch.
+        total, squares, largest, distance, entropy: float32 [batch, heads, tokens], one number per
+            row: Σ_j A_ij, Σ_j A_ij², the largest weight outside separator columns,
+            Σ_j A_ij |i − j|, and −Σ_j A_ij ln A_ij in nats with 0 · ln 0 = 0.
     """
 
     def __init__(self, weights: torch.Tensor, shape: BatchShape) -> None:
         self.weights = weights
         self.shape = shape
+        sums = weights.new_empty((5, *weights.shape[:3]), dtype=torch.float32)
+        buffer = weights.new_empty(weights[0].numel() + CHUNK, dtype=torch.float32)
+        for examples, heads in _parts(weights):
+            block = weights[examples, heads].to(torch.float32)
+            other = shape.other_columns[examples]
+            room = buffer[: block.numel()].view(block.shape)
+            _sweep(block, other, shape.distance, sums[:, examples, heads], room)
+        self.total, self.squares, self.largest, self.distance, self.entropy = sums
 
     def row_mean(self, values: torch.Tensor, among: torch.Tensor | None = None) -> torch.Tensor:
-        """Mean over rows of [b, h, tokens] → [b, h]; NaN where there is no row.
+        """Mean over rows of [batch, heads, tokens] → [batch, heads]; NaN where there is no row.
 
         Args:
             values: one number per row; whatever stands in other rows is passed over.
-            among: bool [b, tokens], the rows that count; real tokens if not given.
+            among: bool [batch, tokens], the rows that count; real tokens if not given.
         """
         among = self.shape.rows if among is None else among
         total = torch.where(among[:, None, :], values, 0.0).sum(-1)
         return total / among.sum(-1, keepdim=True)
 
+    @cached_property
+    def separators(self) -> torch.Tensor:
+        """Σ_j A_ij over separators, [batch, heads, tokens]."""
+        columns = self.shape.separator_columns
+        at = torch.arange(len(columns), device=columns.device)[:, None]
+        real = self.shape.separators[at, columns]
+        picked = self.weights.permute(0, 3, 1, 2)[at, columns].to(torch.float32)
+        mass: torch.Tensor = (picked * real[:, :, None, None]).sum(1)
+        return mass
+
+    @property
     def row_error(self) -> torch.Tensor:
         """How far the sum of a row over real tokens is from one at most; NaN if one is NaN."""
-        error = (self.column_sums[..., 0] - 1).abs()
+        first = self.shape.shortest
+        padding = (~self.shape.rows[:, first:]).to(torch.float32)[:, None, :, None]
+        outside = (self.weights[..., first:].to(torch.float32) @ padding).squeeze(-1)
+        error = (self.total - outside - 1).abs()
         return torch.where(self.shape.rows[:, None, :], error, 0.0).amax()
 
     @cached_property
-    def column_sums(self) -> torch.Tensor:
-        """Σ_j A_ij over real tokens and over separators, [b, h, tokens, 2]; one pass for both."""
-        columns = torch.stack([self.shape.rows, self.shape.separators], dim=-1)
-        return self.weights @ columns.to(torch.float32)[:, None]
-
-    @cached_property
-    def squares(self) -> torch.Tensor:
-        """Σ_j A_ij², [b, h, tokens]."""
-        norms: torch.Tensor = torch.linalg.vector_norm(self.weights, dim=-1)
-        return norms.square()
-
-    @cached_property
-    def entropy(self) -> torch.Tensor:
-        """−Σ_j A_ij ln A_ij in nats with 0 · ln 0 = 0, [b, h, tokens]."""
-        # the smallest normal number stands in for 0: its logarithm is finite and 0 times it is 0
-        logs = self.weights.clamp_min(torch.finfo(torch.float32).tiny).log_()
-        return -(logs.mul_(self.weights)).sum(-1)
-
-    @cached_property
     def spread(self) -> torch.Tensor:
-        """Σ_j A_ij² − 1/v_i, [b, h, tokens]: squared distance of a row from uniform; ≥ 0."""
-        return (self.squares - 1 / self.shape.visible[:, None, :]).clamp_min(0.0)
+        """Σ_j A_ij² − 1/v_i, [batch, heads, tokens]: squared distance from uniform; ≥ 0."""
+        uniform = 1 / self.shape.visible[:, None, :]
+        return torch.clamp_min(self.squares - uniform, 0.0)
 
 
-def views(weights: torch.Tensor, shape: BatchShape) -> Iterator[tuple[slice, slice, AttentionView]]:
-    """One layer's attention in parts: slices of examples and of heads, and the view of them."""
-    batch, heads, tokens, _ = weights.shape
-    size = CHUNK if weights.device.type == "cpu" else 1 << 27
-    step = max(1, size // (heads * tokens * tokens))
-    head_step = heads if step > 1 else max(1, min(heads, size // (tokens * tokens)))
-    for start in range(0, batch, step):
-        examples = slice(start, min(start + step, batch))
-        part = shape.part(examples.start, examples.stop)
-        for first in range(0, heads, head_step):
-            some = slice(first, min(first + head_step, heads))
-            block = weights[examples, some].to(torch.float32)
-            yield examples, some, AttentionView(block, part)
-
-
-def compute(
-    weights: torch.Tensor,
-    shape: BatchShape,
-    names: tuple[str, ...],
-    check: Callable[[torch.Tensor], None] | None = None,
-) -> torch.Tensor:
+def compute(view: AttentionView, names: tuple[str, ...]) -> torch.Tensor:
     """Example metrics of one layer.
 
     Args:
-        weights: [batch, heads, tokens, tokens].
-        shape: lengths, separators, causality.
+        view: attention of a batch.
         names: metrics of :data:`~extract.metrics.base.EXAMPLE_METRICS`.
-        check: is given, for every part, how far a row's sum over real tokens is from one at most.
 
     Returns:
         float32 [metrics, batch, heads]; NaN where undefined.
     """
-    found = weights.new_empty((len(names), *weights.shape[:2]), dtype=torch.float32)
-    for examples, heads, view in views(weights, shape):
-        if check is not None:
-            check(view.row_error())
-        for number, name in enumerate(names):
-            found[number, examples, heads] = EXAMPLE_METRICS[name].function(view)
-    return found
+    return torch.stack([EXAMPLE_METRICS[name].function(view) for name in names])
+
+
+def _parts(weights: torch.Tensor) -> Iterator[tuple[slice, slice]]:
+    """Slices of examples and of heads that hold few enough weights for one step of a sweep."""
+    batch, heads, tokens, _ = weights.shape
+    size = CHUNK if weights.device.type == "cpu" else 1 << 27
+    examples_at_once = max(1, size // (heads * tokens * tokens))
+    heads_at_once = heads if examples_at_once > 1 else max(1, size // (tokens * tokens))
+    for example in range(0, batch, examples_at_once):
+        for head in range(0, heads, heads_at_once):
+            yield slice(example, example + examples_at_once), slice(head, head + heads_at_once)
+
+
+def _sweep(
+    block: torch.Tensor,
+    other: torch.Tensor,
+    distance: torch.Tensor,
+    sums: torch.Tensor,
+    room: torch.Tensor,
+) -> None:
+    """All that needs every weight, while a block [b, h, tokens, tokens] is in the cache.
+
+    Args:
+        block: float32 weights.
+        other: float32 [b, 1, 1, tokens], 0 for separators.
+        distance: float32 [tokens, tokens].
+        sums: takes the results, [5, b, h, tokens].
+        room: of the block's shape, to be overwritten.
+    """
+    sums[0] = block.sum(-1)
+    norms: torch.Tensor = torch.linalg.vector_norm(block, dim=-1)
+    sums[1] = norms.square()
+    sums[2] = torch.mul(block, other, out=room).amax(-1)
+    sums[3] = torch.mul(block, distance, out=room).sum(-1)
+    # the smallest normal number stands in for 0: its logarithm is finite, and 0 times it is 0
+    torch.clamp_min(block, torch.finfo(torch.float32).tiny, out=room)
+    sums[4] = -room.log_().mul_(block).sum(-1)
 
 
 _KEPT = " Special tokens count, as rows and as columns."
@@ -256,13 +297,13 @@ def entropy_normalised(view: AttentionView) -> torch.Tensor:
 )
 def confidence(view: AttentionView) -> torch.Tensor:
     """mean_i max_{j not a separator} A_ij."""
-    return view.row_mean((view.weights * view.shape.other_columns).amax(-1))
+    return view.row_mean(view.largest)
 
 
 def _offset(view: AttentionView, offset: int) -> torch.Tensor:
     """Mean over rows i where i + offset is a real token of A[i, i + offset]."""
     tokens = view.weights.shape[-1]
-    values = view.weights.new_zeros(view.weights.shape[:-1])
+    values = view.total.new_zeros(view.total.shape)
     if tokens > abs(offset):
         rows = slice(max(0, -offset), tokens - max(0, offset))
         values[..., rows] = view.weights.diagonal(offset, -2, -1)
@@ -316,7 +357,7 @@ def mass_first(view: AttentionView) -> torch.Tensor:
     """mean_{i ≥ 1} A[i, 0]."""
     among = view.shape.rows.clone()
     among[:, 0] = False
-    return view.row_mean(view.weights[..., 0], among)
+    return view.row_mean(view.weights[..., 0].to(torch.float32), among)
 
 
 @example_metric(
@@ -332,7 +373,7 @@ def mass_first(view: AttentionView) -> torch.Tensor:
 )
 def mass_separator(view: AttentionView) -> torch.Tensor:
     """mean_i Σ_{j in separators} A_ij; NaN for an example without one."""
-    mass = view.row_mean(view.column_sums[..., 1])
+    mass = view.row_mean(view.separators)
     some = view.shape.separators.any(-1, keepdim=True)
     return torch.where(some, mass, math.nan)
 
@@ -349,4 +390,4 @@ def mass_separator(view: AttentionView) -> torch.Tensor:
 )
 def mean_distance(view: AttentionView) -> torch.Tensor:
     """mean_i Σ_j A_ij |i − j|, as rows sum to one."""
-    return view.row_mean((view.weights * view.shape.distance).sum(-1))
+    return view.row_mean(view.distance)

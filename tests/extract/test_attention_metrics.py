@@ -11,7 +11,7 @@ import scipy.stats
 import torch
 
 from extract.metrics import EXAMPLE_METRICS, PAIR_METRICS, attention
-from extract.metrics.attention import BatchShape
+from extract.metrics.attention import AttentionView, BatchShape
 
 NAMES = tuple(EXAMPLE_METRICS)
 Matrix = npt.NDArray[np.float64]
@@ -24,14 +24,14 @@ def measure(
     longest = max(one.shape[-1] for one in maps)
     # rows of padding hold nonsense, as those of a model do: it must not be looked at
     batch = torch.full((len(maps), maps[0].shape[0], longest, longest), 0.37)
-    marks = torch.zeros(len(maps), longest, dtype=torch.bool)
+    marks = np.zeros((len(maps), longest), dtype=np.bool_)
     for row, one in enumerate(maps):
         n = one.shape[-1]
         batch[row, :, :n] = 0
         batch[row, :, :n, :n] = torch.from_numpy(one)
         marks[row, separators[row] if separators else []] = True
-    shape = BatchShape(torch.tensor([one.shape[-1] for one in maps]), marks, causal)
-    found = attention.compute(batch, shape, NAMES).double().numpy()
+    shape = BatchShape.of([one.shape[-1] for one in maps], marks, causal)
+    found = attention.compute(AttentionView(batch, shape), NAMES).double().numpy()
     return dict(zip(NAMES, found, strict=True))
 
 
@@ -139,21 +139,19 @@ def test_parts_of_a_batch_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPa
 
 
 def test_rows_that_do_not_sum_to_one_are_noticed() -> None:
-    shape = BatchShape(torch.tensor([3]), torch.zeros(1, 4, dtype=torch.bool), False)
+    shape = BatchShape.of([3], np.zeros((1, 4), dtype=np.bool_), False)
+
+    def error(weights: torch.Tensor) -> float:
+        return float(AttentionView(weights, shape).row_error)
+
     weights = torch.full((1, 1, 4, 4), 1 / 3)
-    errors: list[float] = []
-
-    def check(error: torch.Tensor) -> None:
-        errors.append(float(error))
-
-    attention.compute(weights, shape, ("std",), check)
-    assert errors.pop() == pytest.approx(0, abs=1e-6)  # the padded row and column do not count
+    assert error(weights) == pytest.approx(0, abs=1e-6)  # the padded row does not count
+    weights[0, 0, 0, 3] = 0.5  # nor does what a row gives to padding
+    assert error(weights) == pytest.approx(0, abs=1e-6)
     weights[0, 0, 1, 1] = 0.5
-    attention.compute(weights, shape, ("std",), check)
-    assert errors.pop() == pytest.approx(1 / 6, abs=1e-6)
+    assert error(weights) == pytest.approx(1 / 6, abs=1e-6)
     weights[0, 0, 1, 1] = math.nan
-    attention.compute(weights, shape, ("std",), check)
-    assert math.isnan(errors.pop())
+    assert math.isnan(error(weights))
 
 
 def test_every_metric_says_what_it_is() -> None:

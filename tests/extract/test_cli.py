@@ -186,6 +186,8 @@ def test_models_that_cannot_be_loaded(run: Run, tmp_path: Path, bert_folder: Pat
     whole = (bert_folder / "model.safetensors").read_bytes()
     (cut / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     part = folder("part", ".json")
+    small = folder("small-words", "tokenizer.json", "tokenizer_config.json")
+    make_bert(vocab_size=9).save_pretrained(small)
     make_bert(num_hidden_layers=1).save_pretrained(tmp_path / "small")
     (part / "model.safetensors").write_bytes((tmp_path / "small/model.safetensors").read_bytes())
     broken = folder("broken", ".safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -200,7 +202,8 @@ def test_models_that_cannot_be_loaded(run: Run, tmp_path: Path, bert_folder: Pat
         (cut, "weights of"),
         (part, "lacks 32 of the weights of BertModel"),
         (broken, "configuration of"),
-        (folder("wordless", "config.json", ".safetensors"), "okenizer"),
+        (folder("wordless", "config.json", ".safetensors"), "holds no tokenizer"),
+        (small, "does not fit its weights"),
     ):
         status, _, err = run(model=model)
         assert status == 1, model

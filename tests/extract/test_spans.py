@@ -18,8 +18,8 @@ Pair = tuple[int, tuple[int, int], tuple[int, int]]
 
 def measure(weights: torch.Tensor, lengths: list[int], pairs: list[Pair], causal: bool = False):  # type: ignore[no-untyped-def]
     """Metrics of pairs (example, span 1, span 2): name → [pairs, heads]."""
-    marks = torch.zeros(weights.shape[0], weights.shape[-1], dtype=torch.bool)
-    shape = BatchShape(torch.tensor(lengths), marks, causal)
+    marks = np.zeros((weights.shape[0], weights.shape[-1]), dtype=np.bool_)
+    shape = BatchShape.of(lengths, marks, causal)
     examples, first, second = zip(*pairs, strict=True)
     index = PairIndex.of(examples, first, second)
     return dict(zip(NAMES, spans.compute(weights, shape, index, NAMES).numpy(), strict=True))
