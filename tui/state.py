@@ -75,7 +75,7 @@ class Selection:
     colouring: str = ""
     measure: str = "cosine"
     grouping: str = ""
-    attention_view: AttentionView = "matrix"
+    attention_view: AttentionView = "map"
     query: int | None = None
     key: int | None = None
     hide_special: bool = False

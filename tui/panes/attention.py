@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import state, text
 from ..actions import PaneName
 from ..attention_table import EdgeTable, strongest
 from ..pane import Context, Pane
 from ..plots.arrows import ArrowMap, arrows
+from ..plots.arrows import strongest as edges_of
 from ..plots.canvas import Canvas, Ink
 from ..plots.heatmap import HeatMap, heatmap
 from ..plots.scale import Scale, legend
@@ -20,6 +23,8 @@ from ..state import Selection
 
 SHARE = 0.7
 """Share of each row's mass that the drawn edges make up (exBERT's default)."""
+ONE_SHARE = 0.95
+"""The same where the edges of one token stand alone."""
 
 
 class AttentionPane(Pane):
@@ -59,6 +64,7 @@ class AttentionPane(Pane):
     def __init__(self) -> None:
         self._matrix: HeatMap | None = None
         self._arrows: ArrowMap | None = None
+        self._near: list[int] = []
         self._table = EdgeTable()
         self._at = (0, 0)
         self._top = 0
@@ -125,27 +131,30 @@ class AttentionPane(Pane):
         canvas.put(x + 2, y, number.replace("-", c.look.marks.minus))
 
     def _draw_map(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
-        labels = [grid.label(place) for place in range(len(grid.rows))]
-        special = {n for n, row in enumerate(grid.rows) if grid.tokens.special[row]}
         s = c.selection
         query, key = grid.place(s.query), grid.place(s.key)
         if s.query is None and s.key is None and c.project.spans(s):
             query = self._cursor(c, grid)[0]
+        key = key if query is None else None
+        near = _near(grid, query, key, height - 1)
+        labels = [grid.label(place) for place in near.places]
+        special = [bool(grid.tokens.special[grid.rows[place]]) for place in near.places]
         drawn = arrows(
-            grid.weights,
+            near.weights,
             labels,
             labels,
             c.look,
             width,
             height,
-            query=query,
-            key=key if query is None else None,
+            query=None if query is None else near.places.index(query),
+            key=None if key is None else near.places.index(key),
             top=self._top,
-            share=SHARE,
+            share=SHARE if near.whole else 1.0,
             difference=grid.difference,
-            faint=special,
+            faint=[number for number, faint in enumerate(special) if faint],
+            note=near.note,
         )
-        self._arrows, self._top = drawn, drawn.top
+        self._arrows, self._top, self._near = drawn, drawn.top, near.places
         return drawn.canvas
 
     def _draw_table(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
@@ -214,7 +223,7 @@ class AttentionPane(Pane):
             hit = self._arrows.hit(x, y) if self._arrows is not None else None
             if hit is None:
                 return c.selection
-            token = int(grid.rows[hit[1]])
+            token = int(grid.rows[self._near[hit[1]]])
             chosen = (token, None) if hit[0] == "query" else (None, token)
             return state.choose_tokens(c.selection, *chosen)
         cell = self._matrix.hit(x, y) if self._matrix is not None else None
@@ -234,6 +243,49 @@ class AttentionPane(Pane):
                 break
             x = canvas.put(x + 2, 0, words)
         return canvas
+
+
+@dataclass(frozen=True, eq=False)
+class _Near:
+    """The part of a grid that an arrow map shows.
+
+    Attributes:
+        places: rows of the grid.
+        weights: [places, places]; NaN for edges that are left out.
+        whole: it is the whole grid.
+        note: what is shown, if it is not the whole.
+    """
+
+    places: list[int]
+    weights: npt.NDArray[np.float32]
+    whole: bool
+    note: str
+
+
+def _near(grid: AttentionGrid, query: int | None, key: int | None, room: int) -> _Near:
+    """The chosen token and those it has the strongest edges with, as many as there is room for.
+
+    A sentence may have more tokens than the pane has rows; then only tokens with an edge stay, in
+    their order, so that no edge leads out of sight.
+    """
+    count = len(grid.rows)
+    token = query if query is not None else key
+    if token is None or count <= room:
+        return _Near(list(range(count)), grid.weights, True, "")
+    line = grid.weights[token] if query is not None else grid.weights[:, token]
+    needed = edges_of(line[None], ONE_SHARE)[0]
+    order = np.argsort(-np.abs(np.nan_to_num(line)), kind="stable")
+    kept = [int(place) for place in order if needed[place]][: max(1, room - 1)]
+    places = sorted({token, *kept})
+    weights = grid.weights[np.ix_(places, places)].copy()
+    left_out = [number for number, place in enumerate(places) if place not in kept]
+    if query is not None:
+        weights[places.index(token), left_out] = np.nan
+    else:
+        weights[left_out, places.index(token)] = np.nan
+    share = float(np.abs(line[kept]).sum() / np.nansum(np.abs(line)))
+    where = "of the row" if query is not None else "into the key"
+    return _Near(places, weights, False, f"{len(kept)} of {count} tokens: {share:.0%} {where}")
 
 
 def _scale(grid: AttentionGrid) -> Scale:

@@ -449,6 +449,7 @@ def arrows(
     difference: bool = False,
     faint: Collection[int] = (),
     scale: Scale | None = None,
+    note: str = "",
 ) -> ArrowMap:
     """Draw the attention of one head as lines from queries, left, to keys, right.
 
@@ -472,6 +473,7 @@ def arrows(
         faint: Tokens of both sides that are drawn muted, such as special tokens.
         scale: Range of the line colours; by default 0 to the largest weight, for differences
             symmetric.
+        note: Words in the last row that say which edges these are; made from the above if empty.
 
     Returns:
         The picture and how to read it.
@@ -501,7 +503,7 @@ def arrows(
     partners = _partners(values, edges, query, key, scale, look)
     _draw_labels(canvas, plan, labels, (query, key), partners, faint, look)
     beyond = _draw_beyond(canvas, plan, look)
-    note = _note(query, key, share, plan, scale)
+    note = note or _note(query, key, share, plan, scale)
     if canvas.height >= 3:
         _draw_foot(canvas, scale, note, beyond, look)
     return ArrowMap(canvas, plan.top, drawn, note, plan)
