@@ -116,6 +116,29 @@ def test_current_layer_is_marked_and_out_of_range_ones_are_not() -> None:
         assert "▐" not in text and "┊" not in text
 
 
+def test_dense_layers_share_signs_but_the_current_one_has_its_own() -> None:
+    dense = [series("a", [0.5] * 41, spread=0)]
+    for current in (16, 17):
+        last = curves(dense, LOOK, 47, 10, current=current).text().split("\n")
+        row = next(row for row in last[1:] if "●" in row)
+        assert (row[4 + 17] == "●") == (current == 17)
+        assert row.count("●") < 20
+
+
+def test_crossing_lines_keep_the_dots_of_both() -> None:
+    up, down = (series("", [0.0, 1.0][::way], at, spread=0) for at, way in enumerate((1, -1)))
+    both = curves([up, down], LOOK, 40, 8, current=None)
+    alone = [curves([one], LOOK, 40, 8, current=None) for one in (up, down)]
+    crossing = 0
+    for y in range(1, 7):
+        for x in range(6, 37):
+            cells = [ord(one.char(x, y)) for one in alone]
+            if min(cells) > 0x2800:
+                crossing += 1
+                assert ord(both.char(x, y)) == cells[0] | cells[1]
+    assert crossing
+
+
 def test_differences_have_zero_in_range_with_its_line_and_signs() -> None:
     change = series("B−A", [0.02, 0.11, 0.25], spread=0.01)
     canvas = curves([change], LOOK, 50, 10, current=None, zero=True, signed=True)
