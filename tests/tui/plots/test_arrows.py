@@ -340,3 +340,10 @@ def test_the_legend_has_the_range_and_the_note_gives_way_first() -> None:
     assert foot.startswith("0 ━") and "━ 1.0" in foot and foot.endswith("edges: 70 % of each row")
     narrow = lines(draw(attention(), size=(30, 10), words=WORDS))[-1]
     assert narrow.startswith("0 ━") and narrow.endswith("━ 1.0")
+
+
+def test_the_callers_words_take_the_place_of_the_note() -> None:
+    drawn = arrows(
+        attention(), WORDS, WORDS, LOOK, 60, 10, query=None, key=None, note="8 of 90 tokens"
+    )
+    assert drawn.note == "8 of 90 tokens" and lines(drawn)[-1].endswith("  8 of 90 tokens")
