@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from textual.app import App
+from textual.app import App, SystemCommand
+from textual.screen import Screen
 
 from .screens.main import MainScreen
 
@@ -32,6 +33,10 @@ class InterpretApp(App[None]):
     def on_mount(self) -> None:
         """Shows the empty frame first; the files are opened after it."""
         self.push_screen(MainScreen())
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Of Textual's own commands only the one that has no key here."""
+        yield SystemCommand("Theme", "Change the colours, dark or light", self.action_change_theme)
 
     def fail(self, message: str) -> None:
         """Ends the app with exit status 1 and a sentence."""

@@ -1,4 +1,4 @@
-"""The help: what the pane shows, what the metric means, and every key."""
+"""The help screen: explains the focused pane and lists every key."""
 
 from __future__ import annotations
 
@@ -8,55 +8,59 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Markdown, Static
 
-from ..actions import PANE_TITLES, key_table
+from ..widgets.cells import CellsWidget
 
 if TYPE_CHECKING:
     from ..pane import Context, Pane
 
 
+class HelpText(CellsWidget):
+    """The help of one pane, as high as it needs at its width."""
+
+    def __init__(self, pane: Pane, context: Context) -> None:
+        super().__init__(id="help-text")
+        self._about = (pane, context)
+
+    def on_resize(self) -> None:
+        """Wraps the text again."""
+        from ..help import help_canvas
+
+        pane, context = self._about
+        canvas = help_canvas(pane, context, self.size.width)
+        self.styles.height = canvas.height
+        self.present(canvas)
+
+
 class HelpScreen(ModalScreen[None]):
-    """Explains one pane and lists the keys."""
+    """The help over the panes; scrolls with the arrows, closes with escape."""
 
     BINDINGS: ClassVar = [
-        Binding("escape,q,question_mark,enter", "dismiss", "close", show=False),
-        Binding("j", "scroll('down')", show=False),
-        Binding("k", "scroll('up')", show=False),
+        Binding("escape,q,question_mark,enter", "close", "close", show=False),
+        Binding("down,j", "scroll(1)", "down", show=False),
+        Binding("up,k", "scroll(-1)", "up", show=False),
+        Binding("pagedown,space", "scroll(15)", "page down", show=False),
+        Binding("pageup", "scroll(-15)", "page up", show=False),
+        Binding("home", "scroll(-10000)", "top", show=False),
+        Binding("end", "scroll(10000)", "bottom", show=False),
     ]
 
     def __init__(self, pane: Pane, context: Context) -> None:
         super().__init__()
-        self._text = help_text(pane, context)
+        self._about = (pane, context)
 
     def compose(self) -> ComposeResult:
-        """The text, scrolled with the arrows."""
-        with VerticalScroll(id="help"):
-            yield Markdown(self._text)
-        yield Static(" ↑ ↓ scroll   esc close", id="help-foot", markup=False)
+        """The text in a frame that says how to leave it."""
+        with VerticalScroll(id="help") as scroll:
+            scroll.can_focus = False
+            scroll.border_title = "Help"
+            scroll.border_subtitle = "up and down scroll, esc closes"
+            yield HelpText(*self._about)
 
-    def action_scroll(self, direction: str) -> None:
-        """Scrolls by a line."""
-        scroll = self.query_one("#help", VerticalScroll)
-        scroll.scroll_relative(y=1 if direction == "down" else -1, animate=False)
+    def action_scroll(self, rows: int) -> None:
+        """Scrolls by some rows."""
+        self.query_one("#help", VerticalScroll).scroll_relative(y=rows, animate=False)
 
-
-def help_text(pane: Pane, context: Context) -> str:
-    """Markdown: the pane, the metric and the measure that are chosen, the keys."""
-    project, s = context.project, context.selection
-    parts = [f"# {PANE_TITLES[pane.name]}", pane.help]
-    metric = project.a.metrics.get(s.metric)
-    if metric is not None:
-        low, high = (("−∞" if n is None else f"{n:g}") for n in (metric.low, metric.high))
-        if metric.high is None:
-            high = "∞"
-        source = f" Source: {metric.source}." if metric.source else ""
-        parts.append(
-            f"**Head metric now: {metric.title}** (per {metric.unit}, from {low} to {high}). "
-            f"{metric.meaning}{source}"
-        )
-    measure = project.a.measures.get(s.measure)
-    if measure is not None:
-        parts.append(f"**Distance now: {measure.title}.** {measure.meaning}")
-    parts += ["# Keys", key_table()]
-    return "\n\n".join(parts)
+    def action_close(self) -> None:
+        """Closes the help."""
+        self.dismiss()

@@ -11,6 +11,7 @@ from textual import events, work
 from textual.content import Content
 from textual.message import Message
 
+from .. import text as texts
 from ..actions import PANE_TITLES, PANES, PaneName
 from .cells import CellsWidget
 
@@ -117,6 +118,10 @@ class PaneWidget(CellsWidget, can_focus=True):
         parts = [f"{number} {PANE_TITLES[self.pane_name]}"]
         parts += ["computing..."] * busy + [title] * bool(title)
         text = "  ".join(parts)
+        if self._seen is not None:
+            look = self._seen.look
+            room = self.outer_size.width - 6  # corners, and the blanks that Textual sets around it
+            text = texts.clean(texts.cut(text, room, look.marks.ellipsis), look.ascii)
         if text != self._title:
             self._title = text
             self.border_title = Content(text)
