@@ -26,11 +26,24 @@ def tracked(repository: Path, *patterns: str) -> list[Path]:
     return [repository / name for name in listing.stdout.split("\0") if name]
 
 
+def anchors(page: Path) -> set[str]:
+    """What ``#...`` may name in a page: its headings, as hosts of repositories spell them."""
+    headings = re.findall(r"^#+ +(.+?) *#*$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in words}
+
+
 def broken_links(page: Path) -> list[str]:
-    """Relative links in a Markdown page that lead to no file."""
-    targets = LINK.findall(page.read_text(encoding="utf-8"))
-    local = [t.partition("#")[0] for t in targets if not re.match(r"[a-z]+:|#", t)]
-    return [target for target in local if not (page.parent / target).exists()]
+    """Relative links in a Markdown page that lead to no file, or to no heading in one."""
+    broken = []
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    return broken
 
 
 def test_relative_links_in_pages_lead_to_files(repository: Path) -> None:
@@ -42,8 +55,11 @@ def test_relative_links_in_pages_lead_to_files(repository: Path) -> None:
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("[here](page.md#part) [web](https://example.org) [gone](nowhere.md)")
-    assert broken_links(page) == ["nowhere.md"]
+    page.write_text(
+        "# A `part`, two\n[here](page.md#a-part-two) [and](#a-part-two) [web](https://example.org)"
+        " [gone](nowhere.md) ![picture](no.png) [none](#another)"
+    )
+    assert broken_links(page) == ["nowhere.md", "no.png", "#another"]
 
 
 def test_continuous_integration_runs_what_people_run(repository: Path) -> None:
