@@ -96,8 +96,9 @@ class MapPane(Pane):
                 label = f"{drawn.side} {c.project.name(drawn.side)}"
                 canvas.put(drawn.left, 0, text.cut(label, each), c.look.header)
         if height > 5:
-            canvas.blit(0, height - 2, self._legend(c, width))
-        canvas.blit(0, height - 1, self._layers(c, width))
+            x = canvas.put(0, height - 2, f"{sides[-1]} ", c.look.header) if len(sides) > 1 else 0
+            canvas.blit(x, height - 2, self._legend(c, width - x))
+        canvas.blit(0, height - 1, self._layers(c, width, sides))
         return canvas
 
     def _sides(self, c: Context, width: int) -> tuple[Side, ...]:
@@ -183,7 +184,7 @@ class MapPane(Pane):
         unknown = int((classes < 0).sum())
         return plot.class_legend(labels, counts, c.look, width, unknown=unknown)
 
-    def _layers(self, c: Context, width: int) -> Canvas:
+    def _layers(self, c: Context, width: int, sides: tuple[Side, ...]) -> Canvas:
         """The layers with the chosen one marked, number of points, quality of the map."""
         look, s = c.look, c.selection
         canvas = Canvas(width, 1, ascii_only=look.ascii)
@@ -197,8 +198,14 @@ class MapPane(Pane):
                 x = canvas.put(x + 1, 0, str(layer), ink)
         count = f"  {text.many(len(c.project.point_examples), 'point')}"
         x = canvas.put(x, 0, count, look.muted)
-        for name, values in c.project.file(c.project.side(s.view)).quality.items():
-            word = f"  {_short(name)} {look.number(float(values[s.layer]))}"
+        qualities = {side: c.project.file(side).quality for side in sides}
+        for name in qualities[sides[-1]]:
+            numbers = [
+                (f"{side} " if len(sides) > 1 else "") + look.number(float(found[name][s.layer]))
+                for side, found in qualities.items()
+                if name in found
+            ]
+            word = f"  {_short(name)} {' '.join(numbers)}"
             if x + len(word) <= width:
                 x = canvas.put(x, 0, word, look.muted)
         return canvas
@@ -291,7 +298,8 @@ class MapPane(Pane):
         """Layer and quality of the map."""
         canvas = Canvas(width, 1, ascii_only=c.look.ascii)
         x = canvas.put(0, 0, "map ", c.look.muted)
-        canvas.blit(x, 0, self._layers(c, width - x))
+        side = c.project.side(c.selection.view)
+        canvas.blit(x, 0, self._layers(c, width - x, (side,)))
         return canvas
 
 

@@ -339,15 +339,24 @@ def _draw_stars(
         free = (
             (column, row)
             for column, row in _label_places(x, y, size, view.width, view.height)
-            if not taken[row, column : column + size].any()
+            if not taken[row, _span(column, size, x)].any()
         )
         column, row = next(free, (-1, -1))
         if column < 0:
             missing += bool(text)
             continue
         canvas.put(column, row, text, replace(look.star, fg=colour if kind >= 0 else look.star.fg))
-        taken[row, column : column + size] = True
+        taken[row, _span(column, size, x)] = True
     return missing
+
+
+def _span(column: int, size: int, star: int) -> slice:
+    """Return the columns that a label needs: its own, and a blank where it does not touch its star.
+
+    Otherwise two labels would run into one word.
+    """
+    left = column - (column != star + 1)
+    return slice(max(left, 0), column + size + (column + size != star))
 
 
 def nearest(view: View, xy: Floats, x: int, y: int) -> int:
