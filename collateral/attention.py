@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import layout
-from .schema import AttentionKind, Encoding, Meta
+from .schema import FORMAT, AttentionKind, Encoding, Meta
 from .section import Section
 from .source import Source
 
@@ -93,15 +93,17 @@ class Attention:
 
     def known(self, entry: Entry) -> bool:
         """Whether this version can read it."""
-        return entry.encoding in _TYPES and entry.kind < len(self._meta.attention)
+        return entry.encoding in _TYPES
 
     def _plausible(self, entry: Entry) -> bool:
         inside = entry.offset >= self._source.head_end
         inside &= entry.offset + entry.length <= self._source.index_at
         if entry.example >= self._meta.counts["examples"]:
             return False
+        if entry.kind >= len(self._meta.attention):
+            return False
         if not self.known(entry):
-            return inside  # of a newer minor version
+            return inside and self._meta.format > FORMAT
         info = self._meta.attention[entry.kind]
         heads = info.layers * info.heads
         return (

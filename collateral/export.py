@@ -6,8 +6,8 @@ import csv
 import itertools
 import json
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -40,23 +40,28 @@ class BinarySink(Protocol):
         """May pass them on."""
 
 
-@dataclass(frozen=True)
-class Export:
+class Export(ABC):
     """One thing that can be exported, in each of the formats.
 
     Attributes:
         header: names of the CSV's columns.
-        lines: gives the CSV's rows.
         about: what stands around the rows in JSON; empty if nothing does.
-        rows: gives the JSON's rows.
-        arrays: gives the arrays of the npz.
     """
 
     header: list[str]
-    lines: Callable[[], Iterator[list[Any]]]
     about: dict[str, Any]
-    rows: Callable[[], Iterator[Any]]
-    arrays: Callable[[], dict[str, npt.NDArray[Any]]]
+
+    @abstractmethod
+    def lines(self) -> Iterator[list[Any]]:
+        """The rows of the CSV."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Any]:
+        """The rows of the JSON."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays of the npz."""
 
     def to_csv(self, out: TextSink) -> None:
         """Writes CSV with a header; what is unknown or undefined is an empty field."""
@@ -90,21 +95,21 @@ def find(c: Collateral, what: str, kind: str = "self") -> Export:
     """
     group, colon, name = what.partition(":")
     if what == "examples":
-        return _table(c, c.examples, {}, {})
+        return _Table(c.examples, {}, {})
     if what == "points":
         places = {"example": _ids(c, c.point_examples), **_span("token", c.point_tokens)}
-        return _table(c, c.points, places, {"coordinates": _coordinates(c)})
+        return _Table(c.points, places, {"coordinates": _coordinates(c)})
     if what == "pairs":
         tokens, points = c.pair_tokens, c.pair_points
         places = {"example": _ids(c, c.pair_examples)}
         for span in (0, 1):
             places |= _span(f"span{span + 1}_token", tokens[:, span])
             places |= _span(f"span{span + 1}_point", points[:, span])
-        return _table(c, c.pairs, places, {name: c.distances(name) for name in c.measures})
+        return _Table(c.pairs, places, {name: c.distances(name) for name in c.measures})
     if group == "metric" and colon:
-        return _metric(c, name)
+        return _Metric(c, name)
     if group == "attention" and colon:
-        return _attention(c, name, kind)
+        return _Attention(c, name, kind)
     known = "examples, points, pairs, metric:NAME or attention:ID"
     raise KeyError(f"there is no {what!r} to export; there is: {known}")
 
@@ -127,56 +132,68 @@ def _coordinates(c: Collateral) -> npt.NDArray[np.float32]:
     return result
 
 
-def _table(
-    c: Collateral,
-    table: Table,
-    places: dict[str, list[Any]],
-    numeric: dict[str, npt.NDArray[np.float32]],
-) -> Export:
+class _Table(Export):
     """A table: where its rows belong, its columns, and numbers per hidden state."""
-    taken = {name: f"{name}_" if name in places else name for name in table}
-    header = [*places, *taken.values()]
-    for name, values in numeric.items():
-        places_of = itertools.product(*map(range, values.shape[1:]))
-        header += [f"{name}_{'_'.join(map(str, cell))}" for cell in places_of]
 
-    def parts() -> Iterator[tuple[int, list[Any]]]:
-        """Row numbers, and the cells of the columns as JSON has them."""
-        columns = [table[name] for name in table]
-        for start in range(0, len(table), _ROWS):
-            cells = [
-                numbers(column[start : start + _ROWS])
-                if isinstance(column, np.ndarray)
-                else column[start : start + _ROWS]
-                for column in columns
-            ]
-            yield from enumerate(map(list, zip(*cells, strict=True)), start)
+    def __init__(
+        self,
+        table: Table,
+        places: dict[str, list[Any]],
+        numeric: dict[str, npt.NDArray[np.float32]],
+    ) -> None:
+        self._table, self._places, self._numeric = table, places, numeric
+        per_state = [
+            f"{name}_{'_'.join(map(str, cell))}"
+            for name, values in numeric.items()
+            for cell in itertools.product(*map(range, values.shape[1:]))
+        ]
+        used = {*places, *numeric, *per_state}
+        self._names = {name: _apart(name, used) for name in table}
+        self.header = [*places, *self._names.values(), *per_state]
+        self.about = {}
 
-    def lines() -> Iterator[list[Any]]:
-        for row, cells in parts():
-            line = [place[row] for place in places.values()]
+    def _cells(
+        self, shown: Callable[[npt.NDArray[Any]], list[Any]]
+    ) -> Iterator[tuple[int, list[Any]]]:
+        """Row numbers and the cells of the columns, numbers as ``shown`` gives them."""
+        columns = [self._table[name] for name in self._table]
+        for start in range(0, len(self._table), _ROWS):
+            parts = [column[start : start + _ROWS] for column in columns]
+            lists = [shown(part) if isinstance(part, np.ndarray) else part for part in parts]
+            yield from enumerate(map(list, zip(*lists, strict=True)), start)
+
+    def lines(self) -> Iterator[list[Any]]:
+        for row, cells in self._cells(fields):
+            line = [place[row] for place in self._places.values()]
             line += ["" if cell is None else _flag(cell) for cell in cells]
-            for values in numeric.values():
+            for values in self._numeric.values():
                 line += fields(values[row])
             yield line
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for row, cells in parts():
-            found = {name: place[row] for name, place in places.items()}
-            found |= dict(zip(taken.values(), cells, strict=True))
-            yield found | {name: numbers(values[row]) for name, values in numeric.items()}
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for row, cells in self._cells(numbers):
+            found = {name: place[row] for name, place in self._places.items()}
+            found |= dict(zip(self._names.values(), cells, strict=True))
+            yield found | {name: numbers(values[row]) for name, values in self._numeric.items()}
 
-    def arrays() -> dict[str, npt.NDArray[Any]]:
-        found = {name: _array(place) for name, place in places.items()}
-        for name, column in taken.items():
-            if table.columns[name] in ("categorical", "boolean"):
-                found[column], labels = table.codes(name)
-                found[f"{column}_labels"] = _array(list(labels))
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        found = {name: _array(place) for name, place in self._places.items()} | self._numeric
+        for name, shown in self._names.items():
+            if self._table.columns[name] in ("categorical", "boolean"):
+                found[shown], labels = self._table.codes(name)
+                taken = {*found, *self._names.values()}
+                found[_apart(f"{shown}_labels", taken)] = _array(list(labels))
             else:
-                found[column] = _array(table[name])
-        return found | numeric
+                found[shown] = _array(self._table[name])
+        return found
 
-    return Export(header, lines, {}, rows, arrays)
+
+def _apart(name: str, used: set[str]) -> str:
+    """``name``, with underscores behind it until it is none of ``used``; it is one from then on."""
+    while name in used:
+        name += "_"
+    used.add(name)
+    return name
 
 
 def _flag(cell: Any) -> Any:
@@ -190,67 +207,77 @@ def _array(values: Any) -> npt.NDArray[Any]:
     return np.asarray(values)
 
 
-def _metric(c: Collateral, name: str) -> Export:
+class _Metric(Export):
     """A head metric: per unit (example or pair) its id and layers x heads values."""
-    if name not in c.metrics:
-        known = ", ".join(c.metrics) or "none"
-        raise KeyError(f"there is no head metric {name!r}; there is: {known}")
-    metric, values = c.metrics[name], c.head_metric(name)
-    owners = {"example": c.examples["id"]}
-    if metric.unit == "pair":
-        owners = {"pair": c.pairs["id"], "example": _ids(c, c.pair_examples)}
-    heads = [f"{layer}.{head}" for layer, head in np.ndindex(*values.shape[1:])]
 
-    def lines() -> Iterator[list[Any]]:
-        for row, *names in zip(values, *owners.values(), strict=True):
-            yield [*names, *fields(row)]
+    def __init__(self, c: Collateral, name: str) -> None:
+        if name not in c.metrics:
+            known = ", ".join(c.metrics) or "none"
+            raise KeyError(f"there is no head metric {name!r}; there is: {known}")
+        metric = c.metrics[name]
+        self._values = c.head_metric(name)
+        self._owners = {"example": c.examples["id"]}
+        if metric.unit == "pair":
+            self._owners = {"pair": c.pairs["id"], "example": _ids(c, c.pair_examples)}
+        heads = [f"{layer}.{head}" for layer, head in np.ndindex(*self._values.shape[1:])]
+        self.header = [*self._owners, *heads]
+        self.about = {"metric": to_map(metric)}
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for row, *names in zip(values, *owners.values(), strict=True):
-            yield dict(zip(owners, names, strict=True)) | {"values": numbers(row)}
+    def _units(self) -> Iterator[tuple[npt.NDArray[np.float32], list[str]]]:
+        for values, *names in zip(self._values, *self._owners.values(), strict=True):
+            yield values, names
 
-    def arrays() -> dict[str, npt.NDArray[Any]]:
-        return {key: _array(names) for key, names in owners.items()} | {"values": values}
+    def lines(self) -> Iterator[list[Any]]:
+        for values, names in self._units():
+            yield [*names, *fields(values)]
 
-    return Export([*owners, *heads], lines, {"metric": to_map(metric)}, rows, arrays)
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for values, names in self._units():
+            yield dict(zip(self._owners, names, strict=True)) | {"values": numbers(values)}
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        found = {key: _array(names) for key, names in self._owners.items()}
+        return {**found, "values": self._values}
 
 
-def _attention(c: Collateral, name: str, kind: str) -> Export:
+class _Attention(Export):
     """The attention of one example: every head's weights, and the tokens they lie between."""
-    stored = c.attention_examples(kind)
-    if name not in c.examples["id"] or c.row(name) not in stored:
-        shown = ", ".join(_ids(c, np.array(stored[:_SHOWN_IDS], dtype=np.int32))) or "none"
-        more = f" and {len(stored) - _SHOWN_IDS} more" if len(stored) > _SHOWN_IDS else ""
-        raise KeyError(f"no {kind} attention is stored for {name!r}; it is for: {shown}{more}")
-    weights = c.attention(name, kind)
-    tokens = c.tokens(name)
-    # In cross-attention queries or keys are not this example's tokens: those stay without a name.
-    queries, keys = (_names(tokens, size) for size in weights.shape[2:])
-    about = {
-        "example": name,
-        "kind": kind,
-        "encoding": c.attention_encoding(name, kind),
-        "queries": queries,
-        "keys": keys,
-        "offsets": tokens.offsets.tolist(),
-    }
 
-    def lines() -> Iterator[list[Any]]:
-        for layer, head in np.ndindex(*weights.shape[:2]):
-            for query, row in enumerate(weights[layer, head]):
+    def __init__(self, c: Collateral, name: str, kind: str) -> None:
+        stored = c.attention_examples(kind)
+        if name not in c.examples["id"] or c.row(name) not in stored:
+            shown = ", ".join(_ids(c, np.array(stored[:_SHOWN_IDS], dtype=np.int32))) or "none"
+            more = f" and {len(stored) - _SHOWN_IDS} more" if len(stored) > _SHOWN_IDS else ""
+            raise KeyError(f"no {kind} attention is stored for {name!r}; it is for: {shown}{more}")
+        self._weights = c.attention(name, kind)
+        tokens = c.tokens(name)
+        # In cross-attention queries or keys are not this example's: those stay without a name.
+        self._queries, self._keys = (_names(tokens, size) for size in self._weights.shape[2:])
+        self._offsets = tokens.offsets
+        self.header = ["layer", "head", "query", "query_token", "key", "key_token", "weight"]
+        self.about = {
+            "example": name,
+            "kind": kind,
+            "encoding": c.attention_encoding(name, kind),
+            "queries": self._queries,
+            "keys": self._keys,
+            "offsets": self._offsets.tolist(),
+        }
+
+    def lines(self) -> Iterator[list[Any]]:
+        for layer, head in np.ndindex(*self._weights.shape[:2]):
+            for query, row in enumerate(self._weights[layer, head]):
                 for key, weight in enumerate(fields(row)):
-                    yield [layer, head, query, queries[query], key, keys[key], weight]
+                    names = (self._queries[query], self._keys[key])
+                    yield [layer, head, query, names[0], key, names[1], weight]
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for layer, head in np.ndindex(*weights.shape[:2]):
-            yield {"layer": layer, "head": head, "weights": numbers(weights[layer, head])}
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for layer, head in np.ndindex(*self._weights.shape[:2]):
+            yield {"layer": layer, "head": head, "weights": numbers(self._weights[layer, head])}
 
-    def arrays() -> dict[str, npt.NDArray[Any]]:
-        names = {"queries": _array(queries), "keys": _array(keys)}
-        return {**names, "offsets": tokens.offsets, "weights": weights}
-
-    header = ["layer", "head", "query", "query_token", "key", "key_token", "weight"]
-    return Export(header, lines, about, rows, arrays)
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        names = {"queries": _array(self._queries), "keys": _array(self._keys)}
+        return {**names, "offsets": self._offsets, "weights": self._weights}
 
 
 def _names(tokens: Tokens, size: int) -> list[str]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import layout, sections
 from .attention import Attention, Entry
-from .schema import Column, Encoding, Measure, Meta, Metric, TableName, Tokens, from_map
+from .schema import FORMAT, Column, Encoding, Measure, Meta, Metric, TableName, Tokens, from_map
 from .section import BlockCache, Section, check_places
 from .source import Source
 from .table import Table
@@ -75,6 +75,9 @@ class Collateral:
             _text(name): Section(self._source, cache, name, description)
             for name, description in index["sections"].items()
         }
+        known = all(section.known for section in self._sections.values())
+        if not known and self.meta.format <= FORMAT:
+            raise ValueError("a section is of an unknown kind")
         self._check(sections.declared(self.meta, tables, self.metrics, self.measures))
         self.examples, self.points, self.pairs = (
             Table(name, self.meta.counts[name], tables[name], self._sections, self._categories)

@@ -103,6 +103,33 @@ _MEASURES = (
 )
 
 
+_JUDGED = {
+    "gold": Column("categorical", role="gold"),
+    "prediction": Column("categorical", role="prediction"),
+}
+_CORRECT = {"correct": Column("boolean", role="correct")}
+_EXAMPLE_COLUMNS = {
+    "url": Column("text"),
+    "source": Column("categorical"),
+    "pairs": Column("continuous", "pairs", "number of pairs"),
+    **_CORRECT,
+    "score": Column("continuous", "score", "share of pairs that are right", "score"),
+}
+_POINT_COLUMNS = {
+    "mention": Column("text"),
+    "role": Column("categorical"),
+    **_JUDGED,
+    **_CORRECT,
+}
+_PAIR_COLUMNS = {
+    "span1": Column("text"),
+    "span2": Column("text"),
+    **_JUDGED,
+    "probability": Column("continuous", "", "of coreferent", "probability"),
+    **_CORRECT,
+}
+
+
 @dataclass(frozen=True)
 class Mention:
     """A span of a made-up sentence: its text, role and half-open token range."""
@@ -446,29 +473,13 @@ def write_collateral(
         word_pieces: False keeps each word one token (the same texts, other tokens).
         long: if not 0, the last example is padded to at least so many tokens.
     """
-    metrics = (*_EXAMPLE_METRICS, *_PAIR_METRICS)
-    label = {"gold": Column("categorical", role="gold")}
-    label |= {"prediction": Column("categorical", role="prediction")}
-    right = {"correct": Column("boolean", role="correct")}
     with collateral.create(
         path,
         describe(name, layers, heads, seed, shift),
-        examples={
-            "url": Column("text"),
-            "source": Column("categorical"),
-            "pairs": Column("continuous", "pairs", "number of pairs"),
-            **right,
-            "score": Column("continuous", "score", "share of pairs that are right", "score"),
-        },
-        points={"mention": Column("text"), "role": Column("categorical"), **label, **right},
-        pairs={
-            "span1": Column("text"),
-            "span2": Column("text"),
-            **label,
-            "probability": Column("continuous", "", "of coreferent", "probability"),
-            **right,
-        },
-        metrics=metrics,
+        examples=_EXAMPLE_COLUMNS,
+        points=_POINT_COLUMNS,
+        pairs=_PAIR_COLUMNS,
+        metrics=(*_EXAMPLE_METRICS, *_PAIR_METRICS),
         measures=_MEASURES,
     ) as writer:
         maker = _Maker(writer, layers, heads, seed, shift, encoding)

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+import numpy as np
 
 import collateral
 from collateral import layout
+
+Index = dict[str, Any]
 
 
 def split(data: bytes) -> tuple[bytes, dict[str, Any]]:
@@ -62,3 +65,51 @@ def outcome(path: Path) -> str:
         assert "\n" not in str(error)
         return error.what
     return "sound"
+
+
+def put(*path: Any) -> Callable[[Any], Callable[[Index], None]]:
+    """``put("a", 0)(value)`` makes a change that sets ``index["a"][0]``."""
+
+    def given_value(value: Any) -> Callable[[Index], None]:
+        def change(index: Index) -> None:
+            place = index
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+
+        return change
+
+    return given_value
+
+
+def rewritten(good: Path, section: str, change: Callable[[Any], Any]) -> Path:
+    """A copy in which the last block of a section was rewritten, all checksums right."""
+    body, index = split(good.read_bytes())
+    table = np.frombuffer(index["sections"][section]["blocks"], dtype="<u8").reshape(-1, 5).copy()
+    _, _, offset, length, _ = table[-1].tolist()
+    record = msgpack.unpackb(body[offset : offset + length])
+    record["data"] = change(record["data"])
+    packed = msgpack.packb(record)
+    # At the end of the records, so that nothing else moves; the old place is left as a gap.
+    table[-1, 2:] = len(body), len(packed), layout.checksum(packed)
+    index["sections"][section]["blocks"] = table.tobytes()
+    path = good.with_name("rewritten")
+    path.write_bytes(join(body + packed, index))
+    return path
+
+
+def faults(path: Path) -> list[str]:
+    """What is wrong with a rewritten file, but for the gap that rewriting leaves."""
+    with collateral.open(path) as c:
+        return [fault for fault in c.verify() if "belong to no record" not in fault]
+
+
+def directory(column: str, value: int, row: int = 0) -> Callable[[bytes], bytes]:
+    """Sets one number of the attention directory, for :func:`rewritten`."""
+
+    def change(data: bytes) -> bytes:
+        table = np.frombuffer(data, dtype="<u8").reshape(-1, len(layout.DIRECTORY)).copy()
+        table[row, layout.DIRECTORY.index(column)] = value
+        return table.tobytes()
+
+    return change

@@ -265,7 +265,7 @@ def check_arrays(c: collateral.Collateral, content: Content) -> None:
         np.testing.assert_array_equal(c.attention(row, name, head=0), found[:, 0])
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 @given(contents(), st.booleans())
 def test_round_trip(content: Content, small_blocks: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,64 @@
+"""Values as plain text and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collateral import plain
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_nothing_printable_is_changed_and_nothing_else_is_left(text: str) -> None:
+    shown = plain.printable(text)
+    assert "\n" not in shown
+    assert plain.printable(shown) == shown
+    if text.isprintable():
+        assert shown == text
+    for char in "\0\x07\x1b\x7f\x9b\u200b\u200f\u202e\u2066\u2028\ufeff":
+        assert char not in shown
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_numbers_come_back_exactly_from_the_fewest_digits(value: float) -> None:
+    array = np.array([value], dtype=np.float32)
+    (shown,) = plain.numbers(array)
+    assert np.float32(json.loads(json.dumps(shown))) == array[0]
+    (field,) = plain.fields(array)
+    assert np.float32(field) == array[0]
+    assert len(field) <= 16
+
+
+def test_what_is_undefined_is_no_number() -> None:
+    array = np.array([[0.1, math.nan], [math.inf, -1.0]], dtype=np.float32)
+    assert plain.numbers(array) == [[0.1, None], [None, -1.0]]
+    assert plain.fields(array) == ["0.1", "", "inf", "-1.0"]
+    assert plain.numbers(np.array([3, 4], dtype=np.int32)) == [3, 4]
+    mixed = {"a": (math.nan, 1), "b": {"c": array[0]}, "d": "text", "e": True}
+    assert plain.jsonable(mixed) == {
+        "a": [None, 1],
+        "b": {"c": [0.1, None]},
+        "d": "text",
+        "e": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1 kB"),
+        (95_391, "95.4 kB"),
+        (10_000_000, "10 MB"),
+        (1_073_741_824, "1.07 GB"),
+        (5 * 10**12, "5 TB"),
+    ],
+)
+def test_sizes(count: int, shown: str) -> None:
+    assert plain.size(count) == shown
