@@ -151,30 +151,36 @@ def _plotext(
 
     Args:
         frame: Gives the size.
-        segments: x and y of each polyline in cells from the lower left corner. They must be finite:
-            plotext's kernel ends the process on NaN.
+        segments: x and y of each polyline in cells from the lower left corner; finite numbers.
         marker: "braille" or one character.
 
     Returns:
         One string of `frame.width` characters per row.
     """
-    import plotext  # slow to import and needed by this pane only
+    import plotext  # needed by this pane only
 
-    figure, terminal = plotext.figure, plotext.terminal
+    # plotext puts its limits in the middle of the outermost dots
+    across, down = (0.25, 0.125) if marker == "braille" else (0.5, 0.5)
     with _PLOTEXT:
         try:
-            terminal.limit(False, False)  # else the real terminal's size is the largest
-            figure.clear()
-            figure.plot_size(frame.width, frame.height)
-            figure.axes(False)
-            for axis, most in enumerate((frame.width, frame.height)):
-                figure.ruler(axis, 0).lim(0, most).alignment(lim="edge").ticks([])
+            plotext.clear_figure()
+            plotext.limit_size(False, False)  # else the real terminal's size is the largest
+            plotext.plotsize(frame.width, frame.height)
+            for show in (plotext.frame, plotext.xaxes, plotext.yaxes):
+                show(False)
+            plotext.xticks([])
+            plotext.yticks([])
+            plotext.xlim(across, frame.width - across)
+            plotext.ylim(down, frame.height - down)
             for x, y in segments:
-                figure.draw(figure.signal(x, y, marker=marker).lines(True))
-            drawn: str = figure.build().string(colorless=True)
+                plotext.plot(
+                    np.clip(x, across, frame.width - across).tolist(),
+                    np.clip(y, down, frame.height - down).tolist(),
+                    marker=marker,
+                )
+            drawn: str = plotext.uncolorize(plotext.build())
         finally:
-            terminal.clear()
-            figure.clear()
+            plotext.clear_figure()
     rows = drawn.split("\n")[: frame.height]
     return [row.ljust(frame.width)[: frame.width] for row in rows]
 

@@ -35,10 +35,10 @@ FAR = series("not coreferent", [0.52, 0.55, 0.58, 0.50, 0.66, 0.74, 0.81], 1, "5
 def test_golden_braille() -> None:
     assert curves([NEAR, FAR], LOOK, 40, 6, current=6).text().split("\n") == [
         " ● coreferent 400   ■ not coreferent 508",
-        ".8┤                       ⢀⢀⣀⣀⣀⡠■⠤⠤⠔⠒⠒■",
-        "  │●■⣀⣀⣀⠤■⠤⠤⠤⠤⠤■⠤⠤⢄⣀⣀■⣀⠤⠔⠊■⠉          ┊",
-        "  │⠁⠈⠉⠉⠉⠉●⠒⠒⠒⠒⠒●⠤⠤⠤⠤⣀●⣀⣀              ┊",
-        ".2┤                 ⠁⠁⠁⠁⠉⠉●⠉⠑⠒⠒⠒●⠢⠤⠤⠤⠤●",
+        ".8┤                       ⢀⢀⢀⢀⣀⣀■⠤⠤⠤⠤⠤■",
+        "  │●■⣀⣀⣀⣀■⠤⠤⠤⠤⠤■⣀⣀⣀⣀⣀■⣀⡠⠤⠒■⠉⠉⠁        ┊",
+        "  │⠁⠉⠉⠉⠉⠉●⠒⠒⠒⠤⠤●⣀⣀⣀⣀⣀●⠄               ┊",
+        ".2┤                 ⠁⠁⠉⠉⠉⠉●⠒⠒⠒⠒⠒●⠤⠤⠤⠤⠤●",
         "   0     1     2     3    4     5    ▐6▌",
     ]
 
@@ -49,12 +49,12 @@ def test_golden_ascii_has_whiskers_and_all_the_axes() -> None:
         "     |                                   :      |",
         "   .8+                                   x......x",
         "     |                            x......:|",
-        "   .6+        |    .x|         ... |     :",
-        "     |ox.....x.....  ......x...          :",
-        "     ||......o....  |       |            :",
-        "   .4+       |    ..o......|             :",
-        "     |                     o......o..    |",
-        "   .2+                            |  ....o......o",
+        "   .6+        |     x|         ... |     :",
+        "     |ox.....x...... ......x...          :",
+        "     ||......o      |       |            :",
+        "   .4+       |......o      |             :",
+        "     |               ......o......o      |",
+        "   .2+                            |......o......o",
         "     |                                   :      |",
         "     ++------+------+------+------+------+------+",
         "layer 0      1      2      3      4     [5]     6",
@@ -183,18 +183,18 @@ def test_many_series_wrap_and_the_last_ones_fall_away_with_a_mark() -> None:
     ]
 
 
-def test_plotext_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plotext_is_left_empty_and_unlimited_by_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("LINES", "5")
-    plotext.terminal.clear()
-    plotext.figure.clear()
-    untouched = plotext.figure.build().string()
-    plotext.figure.draw(plotext.figure.signal([1, 2], [3, 4]))
+    plotext.clear_figure()
+    untouched = plotext.build()
+    plotext.plot([1, 2], [3, 4])
     canvas = curves([FAR], LOOK, 150, 35, current=None)
     assert canvas.text().split("\n")[-3].count("⠤") + canvas.text().count("■") > 5
-    assert plotext.figure.size() == (20, 3)
-    assert str(plotext.terminal).count("limited True") == 2
-    assert plotext.figure.build().string() == untouched
+    plotext.limit_size(True, True)
+    assert plotext.build() == untouched
 
 
 def test_the_last_column_of_a_wide_plot_is_reached_whatever_the_terminal() -> None:
