@@ -129,8 +129,15 @@ def _check_attention(source: Source, attention: Attention, entry: Entry) -> None
         raise source.error("its record contradicts the directory")
     for layer in range(info.layers):
         for head, stored in enumerate(attention.stored(entry, layer, range(info.heads))):
-            if stored.dtype.kind == "f" and not (stored.min() >= 0 and stored.max() <= 1):
+            if stored.dtype.kind == "f" and not _are_weights(stored):
                 raise source.error(f"head {layer}.{head} has weights outside 0 to 1")
+
+
+def _are_weights(stored: npt.NDArray[np.float16]) -> bool:
+    """Whether all lie in [0, 1]. Read as whole numbers the weights have the same order, but for
+    -0, and comparing those takes a hundredth of the time."""
+    ones = stored.view("<u2").max() <= 0x3C00  # 1.0
+    return bool(ones or (stored.min() >= 0 and stored.max() <= 1))
 
 
 def _places(spans: list[Span]) -> Iterator[str]:
