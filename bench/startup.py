@@ -53,7 +53,8 @@ def comparisons(runs: int) -> Iterator[Comparison]:
 
 def shown(moment: str, marker: bytes, *command: str) -> float:
     """Milliseconds from exec to one of :data:`MOMENTS` of a program in a terminal."""
-    found = start(command, marker)
+    # The panes fill after the first frame; on a busy machine that pause is long.
+    found = start(command, marker, silence=2.0)
     return 1000 * {"marker": found.marker, "settled": found.settled}[moment]
 
 
