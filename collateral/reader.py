@@ -64,6 +64,8 @@ class Collateral:
             raise ValueError("head or index is none")
         if self._head.get("format") != list(self.meta.format):
             raise ValueError("its version is not that of the head")
+        if self.meta.format[0] != FORMAT[0]:
+            raise ValueError(f"it is of format version {self.meta.format[0]}")
         self._categories = {
             _text(name): tuple(map(_text, labels)) for name, labels in index["categories"].items()
         }

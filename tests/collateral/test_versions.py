@@ -39,6 +39,18 @@ def test_an_older_major_version_is_refused(good: Path) -> None:
         collateral.open(forge.with_head(good, version(0, 9)))
 
 
+def test_a_major_version_that_does_not_stand_where_it_belongs(good: Path) -> None:
+    """The keys of the head in another order: the version is not found at the start."""
+    body, index = forge.split(good.read_bytes())
+    head = msgpack.unpackb(body[: index["head"][1]])
+    index["meta"]["format"] = [2, 0]
+    moved = msgpack.packb({"magic": head["magic"], "meta": head["meta"], "format": [2, 0]})
+    index["head"][2] = layout.checksum(moved)
+    path = good.with_name("moved")
+    path.write_bytes(forge.join(moved + body[len(moved) :], index))
+    assert forge.outcome(path) == "the index is wrong: it is of format version 2"
+
+
 def newer_minor(good: Path, change: Callable[[Index], None]) -> Path:
     path = forge.with_head(good, version(1, 9))
 
