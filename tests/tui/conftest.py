@@ -11,6 +11,16 @@ from tests.factory import write_collateral
 from tui.project import Project
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of known abilities, whatever the tests were started from."""
+    for name in ("NO_COLOR", "TEXTUAL_COLOR_SYSTEM", "LANG", "LC_CTYPE", "SSH_TTY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (("TERM", "xterm-256color"), ("COLORTERM", "truecolor")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A base and a fine-tuned model's file: 12 texts, 3 layers of 4 heads, attention for 6."""
