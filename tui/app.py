@@ -30,9 +30,15 @@ class InterpretApp(App[None]):
         self.force_ascii = force_ascii
         self.failure = ""
 
-    def on_mount(self) -> None:
-        """Shows the empty frame first; the files are opened after it."""
-        self.push_screen(MainScreen())
+    def get_default_screen(self) -> MainScreen:
+        """The only screen; no empty one is painted before it."""
+        return MainScreen()
+
+    def on_ready(self) -> None:
+        """The empty frame has been painted: now the slow imports, and the files."""
+        screen = self.screen
+        if isinstance(screen, MainScreen):
+            screen.call_after_refresh(screen.load)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands only the one that has no key here."""

@@ -56,22 +56,19 @@ class MainScreen(Screen[None]):
         self.panes: dict[PaneName, Pane] = {}
         self.history = History()
         self.message = ""
+        self._widgets: dict[PaneName, PaneWidget] = {name: PaneWidget(name) for name in PANES}
+        self._lines = {
+            name: LineWidget(name) for name in ("status", "tabs", "gists", "foot", "tiny")
+        }
 
     def compose(self) -> ComposeResult:
-        """The empty frame."""
-        yield LineWidget("status")
-        yield LineWidget("tabs")
-        with Container(id="panes"):
-            for name in _PLACED:
-                yield PaneWidget(name)
-        yield LineWidget("gists")
-        yield LineWidget("foot")
-        yield LineWidget("tiny")
-
-    def on_mount(self) -> None:
-        """Lays out for the size there is; loads once the first frame is on its way."""
+        """The empty frame, laid out before it is mounted: so it is painted once."""
         self._arrange()
-        self.call_after_refresh(self.load)
+        yield self._lines["status"]
+        yield self._lines["tabs"]
+        with Container(id="panes"):
+            yield from (self._widgets[name] for name in _PLACED)
+        yield from (self._lines[name] for name in ("gists", "foot", "tiny"))
 
     # -- loading ----------------------------------------------------------------------------
 
@@ -92,12 +89,11 @@ class MainScreen(Screen[None]):
         self.project = project
         self.panes = all_panes()
         for name, pane in self.panes.items():
-            self.pane_widget(name).attach(pane)
+            self._widgets[name].attach(pane)
         self._find_look()
-        for line, make in self._lines().items():
-            self.query_one(f"#{line}", LineWidget).set_source(make)
+        for line, make in self._line_makers().items():
+            self._lines[line].set_source(make)
         self.set_reactive(MainScreen.selection, state.valid(first, project.limits))
-        self.pane_widget(self.active).focus()
         self._show(None)
         app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
 
@@ -106,10 +102,7 @@ class MainScreen(Screen[None]):
 
         app = cast("InterpretApp", self.app)
         look = Look.detect(app.console.color_system, os.environ, app.current_theme.dark)
-        if app.force_ascii:
-            look = Look(look.depth, True, look.dark)
-        self.look = look
-        app.set_class(look.ascii, "-ascii-borders")
+        self.look = Look(look.depth, look.ascii or app.force_ascii, look.dark)
 
     def _restyle(self) -> None:
         self._find_look()
@@ -140,20 +133,20 @@ class MainScreen(Screen[None]):
     def _show(self, changed: frozenset[str] | None) -> None:
         if self.project is None:
             return
-        context = self.context()
         for name, pane in self.panes.items():
+            context = self.context(name)
             if changed is None or changed & pane.depends:
                 self.pane_widget(name).show(context)
             else:
                 self.pane_widget(name).keep(context)
         self._update_lines()
 
-    def context(self) -> Context:
-        """What the panes are drawn from."""
+    def context(self, pane: PaneName | None = None) -> Context:
+        """What a pane is drawn from; bright if the keys go to it."""
         from ..pane import Context
 
         assert self.project is not None and self.look is not None
-        return Context(self.project, self.selection, self.look)
+        return Context(self.project, self.selection, self.look, pane == self.active)
 
     # -- requests of the widgets ------------------------------------------------------------
 
@@ -161,11 +154,14 @@ class MainScreen(Screen[None]):
     def _asked(self, event: PaneWidget.Asked) -> None:
         event.stop()
         self.tell("")
+        self.go(event.widget.pane_name)
         self._grant(event.widget, event.wish)
 
     def _grant(self, widget: PaneWidget, wish: Wish) -> bool:
         """Carries out a wish at once, so that of fast keys none is lost; whether it was taken."""
-        wanted = widget.grant(wish, self.context()) if self.project is not None else None
+        if self.project is None:
+            return False
+        wanted = widget.grant(wish, self.context(widget.pane_name))
         if wanted is not None:
             self.choose(wanted)
         return wanted is not None
@@ -174,14 +170,6 @@ class MainScreen(Screen[None]):
     def _prepared(self, event: PaneWidget.Prepared) -> None:
         event.stop()
         self._update_lines()
-
-    @on(PaneWidget.Focused)
-    def _focused(self, event: PaneWidget.Focused) -> None:
-        event.stop()
-        self.active = event.pane
-        if event.pane in ("list", "example"):
-            self.set_class(event.pane == "list", "-list")
-        self._arrange()
 
     @on(LineWidget.Pressed)
     def _pressed(self, event: LineWidget.Pressed) -> None:
@@ -262,18 +250,21 @@ class MainScreen(Screen[None]):
         self.app.push_screen(HelpScreen(self.panes[self.active], self.context()))
 
     def go(self, name: PaneName) -> None:
-        """Gives a pane the focus; in the small layout, shows it."""
-        self.active = name
+        """Gives the keys to a pane; in the small layout, shows it."""
+        before, self.active = self.active, name
+        if before == name:
+            return
         if name in ("list", "example"):
             self.set_class(name == "list", "-list")
         self._arrange()
-        self.pane_widget(name).focus()
+        for pane in (before, name):
+            self.pane_widget(pane).show(self.context(pane))
 
     def tell(self, message: str) -> None:
         """Shows a sentence in the bottom line until the next key; "" takes it away."""
         if message != self.message:
             self.message = message
-            self.query_one("#foot", LineWidget).update()
+            self._lines["foot"].update()
 
     # -- layout -----------------------------------------------------------------------------
 
@@ -287,7 +278,7 @@ class MainScreen(Screen[None]):
 
     def pane_widget(self, name: PaneName) -> PaneWidget:
         """The widget of a pane."""
-        return self.query_one(f"#pane-{name}", PaneWidget)
+        return self._widgets[name]
 
     def _arrange(self) -> None:
         width, height = self.app.size
@@ -302,13 +293,13 @@ class MainScreen(Screen[None]):
             visible = pane == self.active if single else shown == "wide" or medium
             self.pane_widget(pane).display = visible
         rows = gist_rows(width, height) if single and not self.has_class("-zoom") else 0
-        gists = self.query_one("#gists", LineWidget)
+        gists = self._lines["gists"]
         gists.display = rows > 0
         gists.styles.height = rows
         self.set_class(width < 60, "-narrow")
         self.call_after_refresh(self._update_lines)
 
-    def _lines(self) -> dict[str, LineWidget.Maker]:
+    def _line_makers(self) -> dict[str, LineWidget.Maker]:
         from .. import chrome
 
         return {
@@ -325,7 +316,7 @@ class MainScreen(Screen[None]):
 
     def _update_lines(self) -> None:
         if self.project is not None:
-            for line in self.query(LineWidget):
+            for line in self._lines.values():
                 line.update()
 
 

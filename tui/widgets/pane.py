@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.segment import Segment
 from textual import events, work
-from textual.content import Content
 from textual.message import Message
+from textual.strip import Strip
 
-from .. import text as texts
 from ..actions import PANE_TITLES, PANES, PaneName
+from ..frame import frame_row
 from .cells import CellsWidget
 
 if TYPE_CHECKING:
     from ..pane import Context, Pane
+    from ..plots.canvas import Canvas
     from ..state import Selection
 
 
@@ -24,8 +26,13 @@ Wish = Callable[["Pane", "Context"], "Selection | None"]
 """What a key or the mouse asks of a pane: its next selection, None if it has nothing to say."""
 
 
-class PaneWidget(CellsWidget, can_focus=True):
-    """One of the six panes. It draws when it is visible, and posts what it would like selected."""
+class PaneWidget(CellsWidget):
+    """One of the six panes. It draws when it is visible, and posts what it would like selected.
+
+    It is no focusable widget of Textual, which repaints the whole screen when the focus moves: the
+    main screen knows which pane is active, and the context says so. It draws its frame itself, for
+    the same reason: a border whose title changes is repainted with all that it frames.
+    """
 
     @dataclass
     class Asked(Message):
@@ -34,20 +41,14 @@ class PaneWidget(CellsWidget, can_focus=True):
         widget: PaneWidget
         wish: Wish
 
-    @dataclass
-    class Focused(Message):
-        """A pane received the focus."""
-
-        pane: PaneName
-
     def __init__(self, pane_name: PaneName) -> None:
         super().__init__(id=f"pane-{pane_name}", classes="pane")
         self.pane_name = pane_name
         self.pane: Pane | None = None
+        self.pane_title = ""
         self._seen: Context | None = None
-        self._title = self._said_title = ""
+        self._picture: Canvas | None = None
         self._preparing = False
-        self._set_title("")
 
     def attach(self, pane: Pane) -> None:
         """Gives the widget the pane that it shows."""
@@ -59,40 +60,64 @@ class PaneWidget(CellsWidget, can_focus=True):
         self._paint()
 
     def keep(self, context: Context) -> None:
-        """Takes a context that changes nothing in the picture; draws only if it has none yet."""
+        """Takes a context that changes nothing in the picture."""
         self._seen = context
 
-    @property
-    def context(self) -> Context | None:
-        """What is shown, with the focus as it is now."""
-        if self._seen is None:
-            return None
-        return replace(self._seen, focused=self.has_focus)
-
     def _paint(self) -> None:
-        context = self.context
-        width, height = self.size
-        if context is None or self.pane is None:
+        context, pane = self._seen, self.pane
+        if context is None or pane is None:
             return
-        if not self.pane.ready(context):  # also while hidden: another pane may show its gist
+        if not pane.ready(context):  # also while hidden: another pane may show its gist
             if not self._preparing:  # one at a time: the next is started when it is done
                 self._preparing = True
-                self._set_title(self._said_title, busy=True)
-                self._prepare(self.pane, context)
+                self._prepare(pane, context)
+            self._frame("computing...")
             return
-        if not self.display or width < 1 or height < 1:
+        width, height = self.size
+        if not self.display or width < 3 or height < 3:
             return
         from ..pane import say
         from ..plots.canvas import Canvas
         from ..project import Missing
 
         try:
-            canvas = self.pane.draw(context, width, height)
-            self._set_title(self.pane.title(context))  # after it: a title may say what was drawn
+            self._picture = pane.draw(context, width - 2, height - 2)
+            self.pane_title = pane.title(context)  # after it: a title may say what was drawn
         except Missing as reason:
-            canvas = Canvas(width, height, ascii_only=context.look.ascii)
-            say(canvas, context.look, str(reason))
+            self._picture = Canvas(width - 2, height - 2, ascii_only=context.look.ascii)
+            say(self._picture, context.look, str(reason))
+        self._frame()
+
+    def _frame(self, note: str = "") -> None:
+        """Shows the picture in its frame, bright if the keys go here."""
+        context, picture = self._seen, self._picture
+        width, height = self.size
+        if context is None or picture is None or width < 3 or height < 3 or not self.display:
+            return
+        from ..plots.canvas import Canvas
+
+        look = context.look
+        canvas = Canvas(width, height, ascii_only=look.ascii)
+        ink = look.accent if context.focused else look.muted
+        title = self._full_title(note)
+        for y in range(height):
+            canvas.put(0, y, frame_row(y, width, height, title, look.ascii), ink)
+        canvas.blit(1, 1, picture)
         self.present(canvas)
+
+    def _full_title(self, note: str = "") -> str:
+        number = PANES.index(self.pane_name) + 1
+        parts = [f"{number} {PANE_TITLES[self.pane_name]}", note, self.pane_title]
+        return "  ".join(part for part in parts if part)
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the picture; an empty frame as long as there is none."""
+        if self._picture is None:
+            width, height = self.size
+            return Strip(
+                [Segment(frame_row(y, width, height, self._full_title()), self.rich_style)]
+            )
+        return super().render_line(y)
 
     @work(thread=True, group="prepare", exit_on_error=False)
     def _prepare(self, pane: Pane, context: Context) -> None:
@@ -112,20 +137,6 @@ class PaneWidget(CellsWidget, can_focus=True):
         self._preparing = False
         self._paint()
 
-    def _set_title(self, title: str, busy: bool = False) -> None:
-        self._said_title = title
-        number = PANES.index(self.pane_name) + 1
-        parts = [f"{number} {PANE_TITLES[self.pane_name]}"]
-        parts += ["computing..."] * busy + [title] * bool(title)
-        text = "  ".join(parts)
-        if self._seen is not None:
-            look = self._seen.look
-            room = self.outer_size.width - 6  # corners, and the blanks that Textual sets around it
-            text = texts.clean(texts.cut(text, room, look.marks.ellipsis), look.ascii)
-        if text != self._title:
-            self._title = text
-            self.border_title = Content(text)
-
     # -- events -----------------------------------------------------------------------------
 
     def on_resize(self) -> None:
@@ -136,21 +147,11 @@ class PaneWidget(CellsWidget, can_focus=True):
         """Draws what changed while it was hidden."""
         self._paint()
 
-    def on_focus(self) -> None:
-        """Draws the bright cursor and tells the screen."""
-        self._paint()
-        self.post_message(self.Focused(self.pane_name))
-
-    def on_blur(self) -> None:
-        """Draws the faint cursor."""
-        self._paint()
-
     def on_click(self, event: events.Click) -> None:
         """Chooses the thing that was clicked."""
-        offset = event.get_content_offset(self)
-        if offset is not None:
-            x, y = offset.x, offset.y
-            self.post_message(self.Asked(self, lambda pane, c: pane.click(c, x, y)))
+        x, y = event.x - 1, event.y - 1  # without the frame
+        inside = 0 <= x < self.size.width - 2 and 0 <= y < self.size.height - 2
+        self.post_message(self.Asked(self, lambda pane, c: pane.click(c, x, y) if inside else None))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Moves down."""
@@ -173,7 +174,7 @@ class PaneWidget(CellsWidget, can_focus=True):
         """
         if self.pane is None:
             return None
-        wanted = wish(self.pane, replace(context, focused=self.has_focus))
+        wanted = wish(self.pane, context)
         if wanted is not None and wanted == context.selection:
             self.show(context)
         return wanted
@@ -181,4 +182,4 @@ class PaneWidget(CellsWidget, can_focus=True):
     @property
     def page(self) -> int:
         """Rows that a page key moves by."""
-        return max(1, self.size.height - 2)
+        return max(1, self.size.height - 4)
