@@ -10,7 +10,7 @@ from .actions import PANES, PaneName, footer
 from .look import Look
 from .pane import Context, Pane
 from .plots.canvas import Canvas, Ink
-from .project import Missing
+from .project import TROUBLE
 from .state import VIEWS
 
 TAB_NAMES: dict[PaneName, str] = {
@@ -46,7 +46,10 @@ def status(c: Context, width: int) -> Line:
     """
     line = Line(Canvas(width, 1, ascii_only=c.look.ascii))
     x = _models(c, line, short=width < 100)
-    parts = _status_parts(c)
+    try:
+        parts = _status_parts(c)
+    except TROUBLE as reason:
+        parts = [(0, str(reason))]
     separator = " | " if c.look.ascii else " │ "
     while parts and x + sum(len(separator) + text.width(p) for _, p in parts) > width:
         parts.remove(max(parts))
@@ -130,7 +133,7 @@ def gists(
     for y, name in enumerate(shown):
         try:
             line.canvas.blit(1, y, panes[name].gist(c, width - 2))
-        except Missing as reason:
+        except TROUBLE as reason:
             line.canvas.put(1, y, text.cut(str(reason), width - 2), c.look.muted)
         line.hits.append((y, 0, width, f"pane-{name}"))
     return line

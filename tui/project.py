@@ -41,6 +41,10 @@ class Missing(Exception):
     """What was asked for is not in the file; the text says why and what to do, in a sentence."""
 
 
+TROUBLE = (Missing, CollateralError)
+"""What a question may raise while the viewer runs: absent, or damaged. Both are sentences."""
+
+
 @dataclass(frozen=True, eq=False)
 class HeadView:
     """A head metric, averaged: values [layers, heads] and what stands behind them."""

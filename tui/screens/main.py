@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
@@ -155,7 +156,7 @@ class MainScreen(Screen[None]):
         event.stop()
         self.tell("")
         self.go(event.widget.pane_name)
-        self._grant(event.widget, event.wish)
+        self._try(lambda: self._grant(event.widget, event.wish))
 
     def _grant(self, widget: PaneWidget, wish: Wish) -> bool:
         """Carries out a wish at once, so that of fast keys none is lost; whether it was taken."""
@@ -185,15 +186,24 @@ class MainScreen(Screen[None]):
                 self.app.exit()
             return
         self.tell("")
-        from ..commands import COMMANDS, Refused
+        self._try(lambda: self._on_screen(name) or self._in_pane(name) or self._command(name))
+
+    def _try(self, act: Callable[[], object]) -> None:
+        """Acts; what can't be done now, or not with a damaged file, is said in the bottom line."""
+        from ..commands import Refused
+        from ..project import TROUBLE
 
         try:
-            if self._on_screen(name) or self._in_pane(name):
-                return
-            if name in COMMANDS:
-                self.choose(COMMANDS[name](self.project, self.selection))
-        except Refused as reason:
+            act()
+        except (Refused, *TROUBLE) as reason:
             self.tell(str(reason))
+
+    def _command(self, name: str) -> None:
+        """Actions on the selection."""
+        from ..commands import COMMANDS
+
+        if name in COMMANDS and self.project is not None:
+            self.choose(COMMANDS[name](self.project, self.selection))
 
     def _on_screen(self, name: str) -> bool:
         """Actions on the screen itself; whether this was one."""

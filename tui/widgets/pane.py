@@ -78,12 +78,12 @@ class PaneWidget(CellsWidget):
             return
         from ..pane import say
         from ..plots.canvas import Canvas
-        from ..project import Missing
+        from ..project import TROUBLE
 
         try:
             self._picture = pane.draw(context, width - 2, height - 2)
             self.pane_title = pane.title(context)  # after it: a title may say what was drawn
-        except Missing as reason:
+        except TROUBLE as reason:
             self._picture = Canvas(width - 2, height - 2, ascii_only=context.look.ascii)
             say(self._picture, context.look, str(reason))
         self._frame()
@@ -122,11 +122,13 @@ class PaneWidget(CellsWidget):
     @work(thread=True, group="prepare", exit_on_error=False)
     def _prepare(self, pane: Pane, context: Context) -> None:
         """Computes in a thread; meanwhile the old picture stays, and the title says so."""
-        from ..project import Missing
+        from ..project import TROUBLE
 
-        with contextlib.suppress(Missing):  # drawing says it again, where it can be read
-            pane.prepare(context)
-        self.post_message(self.Prepared())
+        try:
+            with contextlib.suppress(*TROUBLE):  # drawing says it again, where it can be read
+                pane.prepare(context)
+        finally:
+            self.post_message(self.Prepared())
 
     @dataclass
     class Prepared(Message):
