@@ -198,12 +198,14 @@ class MainScreen(Screen[None]):
         except (Refused, *TROUBLE) as reason:
             self.tell(str(reason))
 
-    def _command(self, name: str) -> None:
-        """Actions on the selection."""
+    def _command(self, name: str) -> bool:
+        """Actions on the selection; whether this was one."""
         from ..commands import COMMANDS
 
-        if name in COMMANDS and self.project is not None:
-            self.choose(COMMANDS[name](self.project, self.selection))
+        if name not in COMMANDS or self.project is None:
+            return False
+        self.choose(COMMANDS[name](self.project, self.selection))
+        return True
 
     def _on_screen(self, name: str) -> bool:
         """Actions on the screen itself; whether this was one."""
