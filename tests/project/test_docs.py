@@ -188,3 +188,22 @@ def test_files_named_in_the_architecture_exist(repository: Path) -> None:
         assert missing == [], room
     paths = re.findall(r"`((?:tui|extract|collateral)/[\w/.]+)`", page)
     assert [p for p in paths if not (repository / p).exists()] == []
+
+
+def test_names_of_the_viewer_in_the_architecture_exist(repository: Path) -> None:
+    page = (repository / "docs" / "architecture.md").read_text(encoding="utf-8")
+    sources = [path.read_text("utf-8") for path in (repository / "tui").rglob("*.py")]
+    named = re.findall(
+        r"`([A-Z]\w+)\.(\w+)\b", page.partition("## How a key")[2].partition("\n## ")[0]
+    )
+    assert ("MainScreen", "choose") in named
+    missing = [
+        f"{owner}.{name}"
+        for owner, name in named
+        if not any(
+            re.search(rf"^class {owner}\b", source, re.MULTILINE)
+            and re.search(rf"^    (?:def|class) {name}\b", source, re.MULTILINE)
+            for source in sources
+        )
+    ]
+    assert missing == []
