@@ -11,8 +11,8 @@ from .plots.canvas import Canvas, Ink
 from .plots.heatmap import scroll
 from .plots.scale import steps
 from .plots.table import Column, Table, table
-from .project import AttentionGrid
 from .state import Selection
+from .views.answers import AttentionGrid
 
 
 def strongest(grid: AttentionGrid, n: int, ordinary: bool = False) -> list[tuple[int, int]]:

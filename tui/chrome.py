@@ -10,8 +10,8 @@ from .actions import PANES, PaneName, footer
 from .look import Look
 from .pane import Context, Pane
 from .plots.canvas import Canvas, Ink
-from .project import TROUBLE
 from .state import VIEWS
+from .views.answers import TROUBLE
 
 TAB_NAMES: dict[PaneName, str] = {
     "list": "List",

@@ -10,119 +10,39 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 import collateral
-from collateral import Collateral, CollateralError, Tokens, layout
-from collateral.analysis import distances, heads
+from collateral import Collateral, CollateralError, Tokens
+from collateral.analysis.heads import ranked
 
 from .state import VIEWS, Limits, Selection, View
-from .text import many
+from .views import attention as attention_views
+from .views import distances as distance_views
+from .views import example as example_views
+from .views import heads as head_views
+from .views.answers import (
+    MAP_MEASURE,
+    AttentionGrid,
+    DistanceView,
+    Floats,
+    HeadView,
+    Ints,
+    Mention,
+    Missing,
+    PairFacts,
+    Side,
+)
+from .views.belonging import check_same_data
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Side = Literal["A", "B"]
 Answer = TypeVar("Answer")
 
-MAP_MEASURE = "tsne"
 _KEPT = 200
-_QUICK_PAIRS = 500
-"""Up to so many pairs the bootstrap takes less time than anyone notices."""
-
-
-class Missing(Exception):
-    """What was asked for is not in the file; the text says why and what to do, in a sentence."""
-
-
-TROUBLE = (Missing, CollateralError)
-"""What a question may raise while the viewer runs: absent, or damaged. Both are sentences."""
-
-
-@dataclass(frozen=True, eq=False)
-class HeadView:
-    """A head metric, averaged: values [layers, heads] and what stands behind them."""
-
-    values: Floats
-    title: str
-    meaning: str
-    low: float | None
-    high: float | None
-    difference: bool
-    over: str
-
-
-@dataclass(frozen=True, eq=False)
-class AttentionGrid:
-    """One head's attention over one example: weights [queries, keys] and the token of each row.
-
-    Attributes:
-        rows: numbers of the tokens that are shown (special tokens may be left out), for queries
-            and keys alike.
-    """
-
-    weights: Floats
-    tokens: Tokens
-    rows: Ints
-    difference: bool
-    note: str
-
-    def label(self, place: int) -> str:
-        """The text of the token shown in row ``place``."""
-        return self.tokens.texts[int(self.rows[place])]
-
-    def place(self, token: int | None) -> int | None:
-        """The row in which a token is shown; None if it is hidden, or is None."""
-        if token is None:
-            return None
-        found = int(np.searchsorted(self.rows, token))
-        return found if found < len(self.rows) and self.rows[found] == token else None
-
-
-@dataclass(frozen=True, eq=False)
-class DistanceView:
-    """Distances per layer: one curve per group, and where map and original space disagree."""
-
-    curves: list[distances.Curve]
-    title: str
-    difference: bool
-    over: str
-    warning: str
-
-
-@dataclass(frozen=True)
-class Mention:
-    """Points of one span of an example: their rows, the first token, the span's text."""
-
-    points: tuple[int, ...]
-    token: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one model says of a pair; None is unknown."""
-
-    prediction: str | None
-    probability: float | None
-    correct: bool | None
-
-
-@dataclass(frozen=True)
-class PairFacts:
-    """One pair of an example, as the summary table shows it: spans, gold label, A (and B)."""
-
-    number: int
-    span1: str
-    span2: str
-    gold: str | None
-    models: tuple[Said, ...]
 
 
 class Project:
@@ -208,7 +128,9 @@ class Project:
         pairs = np.bincount(self.pair_examples, minlength=len(self.a.examples)).tolist()
         colourings = [n for n, kind in self.a.points.columns.items() if kind != "text"]
         groupings = [
-            name for name in self.a.pairs.columns if self._kind(name) in ("categorical", "boolean")
+            name
+            for name in self.a.pairs.columns
+            if self.a.pairs.columns[name] in ("categorical", "boolean")
         ]
         metrics = self.a.metrics
         measures, mapped = list(self.a.measures), bool(self.a.mapped_layers)
@@ -231,9 +153,6 @@ class Project:
             pair_counts=pairs,
         )
 
-    def _kind(self, pair_column: str) -> str:
-        return self.a.pairs.columns[pair_column]
-
     def first_selection(self) -> Selection:
         """What is shown on opening: the last layer, the head that stands out, an attended text."""
         limits = self.limits
@@ -253,7 +172,7 @@ class Project:
         )
         with contextlib.suppress(Missing):
             values = self.head_view(chosen).values
-            top = heads.ranked(values, 1, by_magnitude=self.two)
+            top = ranked(values, 1, by_magnitude=self.two)
             if top:
                 layer, head, _ = top[0]
                 return Selection(**(vars(chosen) | {"head_layer": layer, "head": head}))
@@ -325,7 +244,7 @@ class Project:
             return frozenset()
         key = ("marked", s.marked)
         rows = np.fromiter(s.marked, dtype=np.int64)
-        return self._once(key, lambda: frozenset(self.point_examples[rows].tolist()))
+        return self.once(key, lambda: frozenset(self.point_examples[rows].tolist()))
 
     def pairs_of(self, example: int) -> range:
         """Rows of the pairs of one example (they are stored together, in order)."""
@@ -345,79 +264,33 @@ class Project:
         pair = self.pair(s)
         if pair is None:
             return []
-        return [(int(start), int(stop)) for start, stop in self._pair_tokens[pair]]
+        return [(int(start), int(stop)) for start, stop in self.pair_tokens[pair]]
 
     @cached_property
-    def _pair_tokens(self) -> Ints:
+    def pair_tokens(self) -> Ints:
         return self.a.pair_tokens
 
     def mentions(self, example: int) -> list[Mention]:
         """The points of an example, grouped by the span they belong to, in token order."""
-        return self._once(("mentions", example), lambda: self._mentions(example))
-
-    def _mentions(self, example: int) -> list[Mention]:
-        points = self.a.points
-        found: list[Mention] = []
-        for point in self.points_of(example):
-            token = int(self._point_tokens[point, 0])
-            words = str(points.cell("mention" if "mention" in points else "text", point))
-            last = found[-1] if found else None
-            if last and last.text == words and token == last.token + len(last.points):
-                found[-1] = Mention((*last.points, point), last.token, words)
-            else:
-                found.append(Mention((point,), token, words))
-        return found
+        return example_views.mentions(self, example)
 
     @cached_property
-    def _point_tokens(self) -> Ints:
+    def point_tokens(self) -> Ints:
         return self.a.point_tokens
 
     def point_words(self, side: Side, point: int, column: str) -> str:
         """A point in words: its text, its value in a column, and the text that it stands in."""
-        points = self.file(side).points
-        name, sentence = self.example_head(int(self.point_examples[point]))
-        value = points.cell(column, point) if column else None
-        shown = {True: "yes", False: "no", None: "unknown"}.get(value, value)  # type: ignore[arg-type]
-        what = f" · {column} {shown}" if column else ""
-        return f"{points.cell('text', point)}{what} · {name} {sentence}"
+        return example_views.point_words(self, side, point, column)
 
     def pair_facts(self, example: int) -> list[PairFacts]:
         """The pairs of an example with what each model says."""
-        return self._once(("facts", example), lambda: self._pair_facts(example))
-
-    def _pair_facts(self, example: int) -> list[PairFacts]:
-        facts = []
-        for number, row in enumerate(self.pairs_of(example)):
-            said = tuple(self._said(f, row) for f in (self.a, self.b) if f is not None)
-            spans = [self._span_text(row, span) for span in (0, 1)]
-            gold = _label(self.a.pairs, "gold", row)
-            facts.append(PairFacts(number, spans[0], spans[1], gold, said))
-        return facts
-
-    def _said(self, file: Collateral, row: int) -> Said:
-        probability = file.pairs.with_role("probability")
-        correct = file.pairs.with_role("correct")
-        number = file.pairs.cell(probability, row) if probability else None
-        right = file.pairs.cell(correct, row) if correct else None
-        return Said(
-            prediction=_label(file.pairs, "prediction", row),
-            probability=number if isinstance(number, float) and number == number else None,
-            correct=right if isinstance(right, bool) else None,
-        )
-
-    def _span_text(self, pair: int, span: int) -> str:
-        name = f"span{span + 1}"
-        if name in self.a.pairs:
-            return str(self.a.pairs.cell(name, pair))
-        example = int(self.pair_examples[pair])
-        start, stop = self._pair_tokens[pair, span].tolist()
-        return " ".join(self.tokens(example).texts[start:stop])
+        return example_views.pair_facts(self, example)
 
     def classes(self, side: Side, column: str) -> tuple[Ints, tuple[str, ...]]:
         """A categorical or boolean column of the points: codes (-1 unknown), labels."""
-        return self._once(("classes", side, column), lambda: self._codes("points", side, column))
+        return self.once(("classes", side, column), lambda: self.codes("points", side, column))
 
-    def _codes(
+    def codes(
         self, table: Literal["points", "pairs"], side: Side, column: str
     ) -> tuple[Ints, tuple[str, ...]]:
         """Codes in an order that is the same for A and B, for points and pairs.
@@ -439,7 +312,7 @@ class Project:
 
     def numbers(self, side: Side, column: str) -> Floats:
         """A continuous column of the points."""
-        return self._once(
+        return self.once(
             ("numbers", side, column),
             lambda: np.asarray(self.file(side).points[column], dtype=np.float32),
         )
@@ -453,7 +326,7 @@ class Project:
         file = self.file(side)
         if layer not in file.mapped_layers:
             raise Missing(f"No t-SNE map of layer {layer} is stored; extract the file with maps.")
-        return self._once(("map", side, layer), lambda: file.coordinates(layer))
+        return self.once(("map", side, layer), lambda: file.coordinates(layer))
 
     # -- heads ------------------------------------------------------------------------------
 
@@ -471,57 +344,15 @@ class Project:
         Raises:
             Missing: the files have no head metrics.
         """
-        if s.metric not in self.a.metrics:
-            raise Missing("The file has no head metrics; extract it again.")
-        metric = self.a.metrics[s.metric]
-        key = ("heads", s.view, s.metric, self._scope_key(s, metric.unit))
-        return self._once(key, lambda: self._head_view(s))
+        return head_views.head_view(self, s)
 
-    def _scope_key(self, s: Selection, unit: str) -> Hashable:
+    def scope_key(self, s: Selection, unit: str) -> Hashable:
         if s.scope == "example":
             return (s.example, s.pair if unit == "pair" else None)
         return (s.scope, s.marked if s.scope == "marked" else None)
 
-    def _head_view(self, s: Selection) -> HeadView:
-        metric = self.a.metrics[s.metric]
-        found = heads.mean_over_examples(*self._units(s))
-        return HeadView(
-            values=found.mean,
-            title=metric.title or metric.name,
-            meaning=metric.meaning,
-            low=metric.low,
-            high=metric.high,
-            difference=s.view == "B−A",
-            over=self._over(s, metric.unit, found.examples, found.units),
-        )
-
-    def _units(self, s: Selection) -> tuple[Floats, Ints, frozenset[int] | None]:
-        """The metric of the view for every unit, the example of each, the examples that count.
-
-        For B − A the units are subtracted before they are averaged: only units that both define
-        count.
-        """
-        unit = self.a.metrics[s.metric].unit
-        values = self._metric(self.side(s.view), s.metric)
-        if s.view == "B−A":
-            values = values - self._metric("A", s.metric)
-        owners = self.pair_examples
-        if unit == "example":
-            owners = np.arange(len(self.a.examples), dtype=np.int32)
-        pair = self.pair(s)
-        if s.scope == "example" and unit == "pair" and pair is not None:
-            return values[pair : pair + 1], owners[pair : pair + 1], None
-        return values, owners, self.scope(s)
-
-    def _metric(self, side: Side, name: str) -> Floats:
-        return self._once(("metric", side, name), lambda: self.file(side).head_metric(name))
-
-    def _over(self, s: Selection, unit: str, examples: int, units: int) -> str:
-        if s.scope == "example":
-            return "this pair" if unit == "pair" else "this example"
-        kind = "marked" if s.scope == "marked" else "all"
-        pairs = f", {many(units, 'pair')}" if unit == "pair" else ""
-        return f"mean of {kind} {many(examples, 'example')}{pairs}"
+    def metric(self, side: Side, name: str) -> Floats:
+        return self.once(("metric", side, name), lambda: self.file(side).head_metric(name))
 
     # -- attention --------------------------------------------------------------------------
 
@@ -531,40 +362,11 @@ class Project:
         Raises:
             Missing: it is not stored for this example.
         """
-        key = ("attention", s.view, s.example, s.head_layer, s.head, s.hide_special)
-        return self._once(key, lambda: self._attention(s))
-
-    def _attention(self, s: Selection) -> AttentionGrid:
-        sides: tuple[Side, ...] = ("A", "B") if s.view == "B−A" else (self.side(s.view),)
-        weights = [self._weights(side, s) for side in sides]
-        tokens = self.tokens(s.example)
-        shown = np.flatnonzero(~tokens.special) if s.hide_special else np.arange(len(tokens))
-        result = weights[0] if len(weights) == 1 else weights[1] - weights[0]
-        rounded = [
-            side for side in sides if self.file(side).attention_encoding(s.example) != "float16"
-        ]
-        error = f"{layout.ENCODING_ERROR['uint8'] * len(rounded):.3f}".lstrip("0")
-        return AttentionGrid(
-            weights=result[np.ix_(shown, shown)],
-            tokens=tokens,
-            rows=shown.astype(np.int32),
-            difference=len(weights) == 2,
-            note=f"stored in 8 bits: ±{error}" if rounded else "",
-        )
-
-    def _weights(self, side: Side, s: Selection) -> Floats:
-        file = self.file(side)
-        if not file.has_attention(s.example):
-            name = file.examples.cell("id", s.example)
-            who = f"{side} ({self.name(side)})" if self.two else "the file"
-            raise Missing(
-                f"No attention is stored for {name} in {who}; extract with --attention all."
-            )
-        return file.attention(s.example, layer=s.head_layer, head=s.head)
+        return attention_views.attention(self, s)
 
     def tokens(self, example: int) -> Tokens:
         """Tokens of an example (the same in both files)."""
-        return self._once(("tokens", example), lambda: self.a.tokens(example))
+        return self.once(("tokens", example), lambda: self.a.tokens(example))
 
     # -- distances --------------------------------------------------------------------------
 
@@ -574,54 +376,11 @@ class Project:
         Raises:
             Missing: no pairs, no distances, or no groups.
         """
-        if not len(self.a.pairs):
-            raise Missing("The file has no pairs of spans, so there are no distances.")
-        if not s.grouping or not s.measure:
-            raise Missing("The file has no distances; extract it again.")
-        return self._once(self._distance_key(s), lambda: self._distance_view(s))
+        return distance_views.distance_view(self, s)
 
     def distance_ready(self, s: Selection) -> bool:
         """Whether :meth:`distance_view` answers within a moment."""
-        few = len(self.a.pairs) <= _QUICK_PAIRS or s.scope == "example"
-        return few or self._distance_key(s) in self._cache
-
-    def _distance_key(self, s: Selection) -> Hashable:
-        return ("distance", s.view, s.measure, s.grouping, self._scope_key(s, "example"))
-
-    def _distance_view(self, s: Selection) -> DistanceView:
-        curves = self._curves(s, s.measure)
-        column = self.a.pairs.describe(s.grouping).title or s.grouping
-        owner = (
-            f" ({self._grouping_side(s)})" if self.two and s.grouping == self._predicted() else ""
-        )
-        measure = self.measure_title(s.measure).removesuffix(" distance")
-        count = len(np.unique(self.pair_examples[self._groups(s)[0] >= 0]))
-        return DistanceView(
-            curves=curves,
-            title=f"{measure} · by {column}{owner}",
-            difference=s.view == "B−A",
-            over="this example" if s.scope == "example" else many(count, "example"),
-            warning=self._warning(s, curves),
-        )
-
-    def _groups(self, s: Selection) -> tuple[Ints, tuple[str, ...]]:
-        """Group of each pair (-1 outside the scope or unknown), and the groups' labels."""
-        codes, labels = self._codes("pairs", self._grouping_side(s), s.grouping)
-        examples = self.scope(s)
-        if examples is not None:
-            inside = np.isin(self.pair_examples, np.fromiter(examples, dtype=np.int64))
-            codes = np.where(inside, codes, np.int32(-1))
-        return codes, labels
-
-    def _grouping_side(self, s: Selection) -> Side:
-        """Whose column makes the groups: the shown model's, or the other's if it knows nothing."""
-        side: Side = self.side(s.view)
-        if self.two and not (self._codes("pairs", side, s.grouping)[0] >= 0).any():
-            return "A" if side == "B" else "B"
-        return side
-
-    def _predicted(self) -> str | None:
-        return self.a.pairs.with_role("prediction")
+        return distance_views.distance_ready(self, s)
 
     def measure_title(self, name: str) -> str:
         """Title of a distance measure."""
@@ -630,45 +389,13 @@ class Project:
         measure = self.a.measures[name]
         return measure.title or measure.name
 
-    def _pair_distances(self, side: Side, measure: str) -> Floats:
-        file = self.file(side)
-        if measure == MAP_MEASURE:
-            return self._once(("distances", side, measure), lambda: distances.map_distances(file))
-        return self._once(("distances", side, measure), lambda: file.distances(measure))
-
-    def _curves(self, s: Selection, measure: str) -> list[distances.Curve]:
-        side = self.side(s.view)
-        values = self._pair_distances(side, measure)
-        if s.view == "B−A":
-            values = values - self._pair_distances("A", measure)
-        codes, labels = self._groups(s)
-        return [
-            curve
-            for curve in distances.curves(values, codes, labels, self.pair_examples)
-            if curve.pairs
-        ]
-
-    def _warning(self, s: Selection, curves: list[distances.Curve]) -> str:
-        """Where the map shows the opposite of the original space, in words."""
-        if MAP_MEASURE not in self.limits.measures or len(curves) != 2:
-            return ""
-        original = s.measure if s.measure != MAP_MEASURE else next(iter(self.a.measures), "")
-        if not original:
-            return ""
-        on_map = curves if s.measure == MAP_MEASURE else self._curves(s, MAP_MEASURE)
-        in_space = curves if s.measure == original else self._curves(s, original)
-        layers = distances.disagreements(_gap(on_map), _gap(in_space))
-        if not layers:
-            return ""
-        names = ", ".join(str(layer) for layer in layers)
-        plural = "s" if len(layers) > 1 else ""
-        return (
-            f"t-SNE shows the opposite of {self.measure_title(original)} in layer{plural} {names}"
-        )
-
     # -- inside -----------------------------------------------------------------------------
 
-    def _once(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
+    def has(self, key: Hashable) -> bool:
+        """Whether the answer for ``key`` is kept."""
+        return key in self._cache
+
+    def once(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
         """The answer for ``key``, made once and kept while it is among those used last."""
         with self._lock:  # a thread may be preparing another pane's picture
             if key in self._cache:
@@ -681,62 +408,6 @@ class Project:
             if len(self._cache) > _KEPT:
                 self._cache.popitem(last=False)
         return made
-
-
-def check_same_data(a: Collateral, b: Collateral) -> None:
-    """Makes sure that two files can be compared.
-
-    Raises:
-        CollateralError: they saw other texts, other tokens, or have other sizes; it says which.
-    """
-    first, second = a.meta, b.meta
-    name = os.path.basename(a.path)
-    advice = "Extract both from the same data with the same tokenizer and options."
-    counts = [(k, first.counts[k], second.counts[k]) for k in ("examples", "pairs", "points")]
-    problem = ""
-    if first.task != second.task:
-        problem = f"task {second.task} instead of {first.task}"
-    elif first.fingerprint != second.fingerprint:
-        problem = _first_difference(a, b) or "other texts"
-    elif first.token_fingerprint != second.token_fingerprint:
-        problem = "the same texts but other tokens (another tokenizer)"
-    elif differing := [c for c in counts if c[1] != c[2]]:
-        what, here, there = differing[0]
-        problem = f"{there} {what} instead of {here}"
-    elif first.layout_fingerprint != second.layout_fingerprint:
-        problem = "other points or pairs in the same texts"
-    elif (first.model.layers, first.model.heads) != (second.model.layers, second.model.heads):
-        problem = (
-            f"{second.model.layers} layers of {second.model.heads} heads instead of "
-            f"{first.model.layers} of {first.model.heads}"
-        )
-    if problem:
-        raise CollateralError(b.path, f"does not belong to {name}: it has {problem}", advice)
-
-
-def _first_difference(a: Collateral, b: Collateral) -> str:
-    """Where two sets of examples differ, in words."""
-    if len(a.examples) != len(b.examples):
-        return f"{len(b.examples)} examples instead of {len(a.examples)}"
-    ids = zip(a.examples["id"], b.examples["id"], strict=True)
-    for row, (one, two) in enumerate(ids):
-        if one != two:
-            return f"example {two!r} instead of {one!r} in row {row}"
-    texts = zip(a.examples["id"], a.examples["text"], b.examples["text"], strict=True)
-    return next((f"another text for example {id_!r}" for id_, one, two in texts if one != two), "")
-
-
-def _gap(curves: list[distances.Curve]) -> distances.Curve:
-    """The first of two groups minus the second."""
-    first, second = curves
-    return distances.difference(second, first)
-
-
-def _label(table: collateral.Table, role: str, row: int) -> str | None:
-    """The value in the column with this role, as words; None if unknown or absent."""
-    column = table.with_role(role)
-    value = table.cell(column, row) if column else None
-    return None if value is None else str(value)
 
 
 def _name(path: str | os.PathLike[str]) -> str:

@@ -18,8 +18,8 @@ from ..plots.arrows import strongest as edges_of
 from ..plots.canvas import Canvas, Ink
 from ..plots.heatmap import HeatMap, heatmap
 from ..plots.scale import Scale, legend
-from ..project import AttentionGrid, Missing
 from ..state import Selection
+from ..views.answers import AttentionGrid, Missing
 
 SHARE = 0.7
 """Share of each row's mass that the drawn edges make up (exBERT's default)."""

@@ -9,7 +9,7 @@ from ..actions import PaneName
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
 from ..plots.curves import Series, curves, sparkline
-from ..project import DistanceView
+from ..views.answers import DistanceView
 
 
 class DistancePane(Pane):

@@ -11,8 +11,8 @@ from ..look import Look
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
 from ..plots.table import Column, Table, table
-from ..project import Said, Side
 from ..state import Selection
+from ..views.answers import Said, Side
 
 
 @dataclass(frozen=True)

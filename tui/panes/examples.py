@@ -10,8 +10,8 @@ from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
 from ..plots.heatmap import scroll
 from ..plots.table import Column, Table, table
-from ..project import Side
 from ..state import Selection
+from ..views.answers import Side
 
 
 class ExamplesPane(Pane):

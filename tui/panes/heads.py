@@ -14,8 +14,8 @@ from ..pane import Context, Pane
 from ..plots.canvas import Canvas
 from ..plots.heatmap import HeatMap, heatmap
 from ..plots.scale import Scale, legend
-from ..project import HeadView
 from ..state import Selection
+from ..views.answers import HeadView
 
 
 class HeadsPane(Pane):

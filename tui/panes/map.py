@@ -14,8 +14,8 @@ from ..pane import Context, Pane
 from ..plots import scatter as plot
 from ..plots.canvas import Canvas
 from ..plots.scale import Scale, legend
-from ..project import Side
 from ..state import Selection
+from ..views.answers import Side
 
 _SIDE_BY_SIDE = 64
 """Columns from which A and B stand side by side in the B − A view."""

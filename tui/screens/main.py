@@ -191,7 +191,7 @@ class MainScreen(Screen[None]):
     def _try(self, act: Callable[[], object]) -> None:
         """Acts; what can't be done now, or not with a damaged file, is said in the bottom line."""
         from ..commands import Refused
-        from ..project import TROUBLE
+        from ..views.answers import TROUBLE
 
         try:
             act()

@@ -78,7 +78,7 @@ class PaneWidget(CellsWidget):
             return
         from ..pane import say
         from ..plots.canvas import Canvas
-        from ..project import TROUBLE
+        from ..views.answers import TROUBLE
 
         try:
             self._picture = pane.draw(context, width - 2, height - 2)
@@ -122,7 +122,7 @@ class PaneWidget(CellsWidget):
     @work(thread=True, group="prepare", exit_on_error=False)
     def _prepare(self, pane: Pane, context: Context) -> None:
         """Computes in a thread; meanwhile the old picture stays, and the title says so."""
-        from ..project import TROUBLE
+        from ..views.answers import TROUBLE
 
         try:
             with contextlib.suppress(*TROUBLE):  # drawing says it again, where it can be read

@@ -1,0 +1,84 @@
+"""One example: its mentions on the map, its pairs and what the models say of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collateral import Collateral, Table
+
+from .answers import Mention, PairFacts, Said, Side
+
+if TYPE_CHECKING:
+    from ..project import Project
+
+
+def mentions(p: Project, example: int) -> list[Mention]:
+    """The points of an example, grouped by the span they belong to, in token order."""
+    return p.once(("mentions", example), lambda: _mentions(p, example))
+
+
+def _mentions(p: Project, example: int) -> list[Mention]:
+    points = p.a.points
+    found: list[Mention] = []
+    for point in p.points_of(example):
+        token = int(p.point_tokens[point, 0])
+        words = str(points.cell("mention" if "mention" in points else "text", point))
+        last = found[-1] if found else None
+        if last and last.text == words and token == last.token + len(last.points):
+            found[-1] = Mention((*last.points, point), last.token, words)
+        else:
+            found.append(Mention((point,), token, words))
+    return found
+
+
+def point_words(p: Project, side: Side, point: int, column: str) -> str:
+    """A point in words: its text, its value in a column, and the text that it stands in."""
+    points = p.file(side).points
+    name, sentence = p.example_head(int(p.point_examples[point]))
+    value = points.cell(column, point) if column else None
+    shown = {True: "yes", False: "no", None: "unknown"}.get(value, value)  # type: ignore[arg-type]
+    what = f" · {column} {shown}" if column else ""
+    return f"{points.cell('text', point)}{what} · {name} {sentence}"
+
+
+def pair_facts(p: Project, example: int) -> list[PairFacts]:
+    """The pairs of an example with what each model says."""
+    return p.once(("facts", example), lambda: _pair_facts(p, example))
+
+
+def _pair_facts(p: Project, example: int) -> list[PairFacts]:
+    facts = []
+    for number, row in enumerate(p.pairs_of(example)):
+        said = tuple(_said(f, row) for f in (p.a, p.b) if f is not None)
+        spans = [_span_text(p, row, span) for span in (0, 1)]
+        gold = _label(p.a.pairs, "gold", row)
+        facts.append(PairFacts(number, spans[0], spans[1], gold, said))
+    return facts
+
+
+def _said(file: Collateral, row: int) -> Said:
+    probability = file.pairs.with_role("probability")
+    correct = file.pairs.with_role("correct")
+    number = file.pairs.cell(probability, row) if probability else None
+    right = file.pairs.cell(correct, row) if correct else None
+    return Said(
+        prediction=_label(file.pairs, "prediction", row),
+        probability=number if isinstance(number, float) and number == number else None,
+        correct=right if isinstance(right, bool) else None,
+    )
+
+
+def _span_text(p: Project, pair: int, span: int) -> str:
+    name = f"span{span + 1}"
+    if name in p.a.pairs:
+        return str(p.a.pairs.cell(name, pair))
+    example = int(p.pair_examples[pair])
+    start, stop = p.pair_tokens[pair, span].tolist()
+    return " ".join(p.tokens(example).texts[start:stop])
+
+
+def _label(table: Table, role: str, row: int) -> str | None:
+    """The value in the column with this role, as words; None if unknown or absent."""
+    column = table.with_role(role)
+    value = table.cell(column, row) if column else None
+    return None if value is None else str(value)
