@@ -310,6 +310,10 @@ class Project:
         gold = self.a.pairs.with_role("gold")
         return self.a.pairs.codes(gold)[1] if gold else ()
 
+    def point_title(self, column: str) -> str:
+        """A column of the points, for people."""
+        return (self.a.points.describe(column).title or column) if column else "nothing"
+
     def numbers(self, side: Side, column: str) -> Floats:
         """A continuous column of the points."""
         return self.once(

@@ -80,6 +80,8 @@ class AttentionPane(Pane):
     def draw(self, c: Context, width: int, height: int) -> Canvas:
         """The chosen view."""
         grid = c.project.attention(c.selection)
+        if not len(grid.rows):
+            raise Missing("Only special tokens are left; o shows them again.")
         draw: dict[str, Callable[..., Canvas]] = {
             "matrix": self._draw_matrix,
             "map": self._draw_map,
@@ -90,8 +92,6 @@ class AttentionPane(Pane):
     def _draw_matrix(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
         look = c.look
         canvas = Canvas(width, height, ascii_only=look.ascii)
-        if not len(grid.rows):
-            raise Missing("Only special tokens are left; o shows them again.")
         cursor = self._cursor(c, grid)
         below = 2 if height > 6 else 1
         scale = _scale(grid)

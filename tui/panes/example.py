@@ -108,7 +108,7 @@ class ExamplePane(Pane):
         sides: tuple[Side, ...] = ("A", "B") if c.project.two else ("A",)
         for side in sides:
             name = f"{side} {c.project.name(side)}" if c.project.two else "model"
-            columns += [Column(), Column(text.cut(name, 8 if short else 18)), Column(align="right")]
+            columns += [Column(text.cut(name, 8 if short else 18)), Column(align="right"), Column()]
         rows: list[list[tuple[str, Ink]]] = []
         for facts in c.project.pair_facts(c.selection.example):
             pair = f"{facts.span1} – {facts.span2}"
@@ -164,13 +164,13 @@ class ExamplePane(Pane):
 
 
 def _said(c: Context, said: Said, short: bool) -> list[tuple[str, Ink]]:
-    """Three cells: right or wrong, the prediction, its probability."""
+    """Three cells: the prediction, its probability, right or wrong."""
     look = c.look
     marks = {True: (look.marks.yes, look.good), False: (look.marks.no, look.bad)}
     mark = (look.marks.small, look.muted) if said.correct is None else marks[said.correct]
     probability = "" if said.probability is None else look.number(said.probability)
     ink = look.text if said.prediction else look.muted
-    return [mark, (_label(said.prediction, short), ink), (probability, look.muted)]
+    return [(_label(said.prediction, short), ink), (probability, look.muted), mark]
 
 
 def _label(value: str | None, short: bool) -> str:

@@ -75,7 +75,7 @@ class MapPane(Pane):
         who = "" if not c.project.two else f"{c.project.short(s.view)} · "
         if s.view == "B−A":
             who = "A | B · " if len(self._drawn) > 1 else f"B {c.project.name('B')} · "
-        return f"{who}layer {s.layer} · by {s.colouring or 'nothing'}"
+        return f"{who}layer {s.layer} · by {c.project.point_title(s.colouring)}"
 
     # -- drawing ----------------------------------------------------------------------------
 

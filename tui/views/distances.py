@@ -10,7 +10,6 @@ import numpy as np
 from collateral.analysis import distances
 
 from ..state import Selection
-from ..text import many
 from .answers import MAP_MEASURE, DistanceView, Floats, Ints, Missing, Side
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def _distance_view(p: Project, s: Selection) -> DistanceView:
         curves=curves,
         title=f"{measure} · by {column}{owner}",
         difference=s.view == "B−A",
-        over="this example" if s.scope == "example" else many(count, "example"),
+        over="this example" if s.scope == "example" else f"{count:,} ex.",
         warning=_warning(p, s, curves),
     )
 

@@ -61,7 +61,8 @@ class Everything(Provider):
     def _actions(self) -> Iterator[_Entry]:
         for action in ACTIONS:
             if not action.name.startswith(("move-", "page-")):
-                yield _Entry(f"{action.help}", f"key {shown(action.keys[0])}", None, action.name)
+                name = action.name.replace("-", " ")
+                yield _Entry(f"{name}  ({shown(action.keys[0])})", action.help, None, action.name)
 
     def _selectable(self, project: Project, s: Selection) -> Iterator[_Entry]:
         for name, metric in project.a.metrics.items():
