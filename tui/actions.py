@@ -164,6 +164,7 @@ ACTIONS: tuple[Action, ...] = (
         "palette", ("ctrl+p",), "", "Search everything: actions, metrics, heads, examples.", "Help"
     ),
     Action("help", ("question_mark",), "help", "Explain the pane and list the keys.", "Help"),
+    Action("suspend", ("ctrl+z",), "", "Back to the shell; its fg returns here.", "Help"),
     Action("quit", ("q",), "quit", "Quit.", "Help"),
 )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 from collections.abc import Iterable, Sequence
 
 from textual.app import App, SystemCommand
@@ -33,6 +36,14 @@ class InterpretApp(App[None]):
     def get_default_screen(self) -> MainScreen:
         """The only screen; no empty one is painted before it."""
         return MainScreen()
+
+    def on_mount(self) -> None:
+        """Ends in an orderly way when asked to: the terminal must come back as it was."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # no signals on Windows' loops, nor outside the main thread
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self.exit, None, 128 + number)
 
     def on_ready(self) -> None:
         """The empty frame has been painted: now the slow imports, and the files."""

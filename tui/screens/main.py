@@ -226,6 +226,8 @@ class MainScreen(Screen[None]):
             self._help()
         elif name == "palette":
             self.app.action_command_palette()
+        elif name == "suspend":
+            self.app.action_suspend_process()
         elif name == "quit":
             self.app.exit()
         else:
