@@ -97,6 +97,7 @@ class MainScreen(Screen[None]):
         self.set_reactive(MainScreen.selection, state.valid(first, project.limits))
         self._show(None)
         app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+        app.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
 
     def _find_look(self) -> None:
         from ..look import Look
