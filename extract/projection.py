@@ -19,6 +19,10 @@ EXACT_BELOW = 5000
 FEWEST = 8
 """With fewer points there are no neighbourhoods to keep: the common start itself is the map."""
 
+EXAGGERATION = 12
+ITERATIONS = (250, 500)
+"""Steps with attraction exaggerated, and steps after them."""
+
 _START_SPREAD = 1e-4
 
 
@@ -49,6 +53,15 @@ def theta_for(points: int) -> float:
     no loss of neighbour recall.
     """
     return 0.5 if points <= 2500 else 0.8
+
+
+def learning_rate_for(points: int) -> float:
+    """Step length: that of scikit-learn, whose gradient lacks a factor of 4.
+
+    openTSNE's own default, a twelfth of the number of points, has not settled when it stops on
+    maps this small: on 1,224 points it cost up to .01 of trustworthiness.
+    """
+    return max(points / EXAGGERATION, 200.0)
 
 
 def neighbour_method(points: int) -> str:
@@ -112,6 +125,10 @@ def project(
     )
     tsne = openTSNE.TSNE(
         theta=theta_for(points),
+        learning_rate=learning_rate_for(points),
+        early_exaggeration=EXAGGERATION,
+        early_exaggeration_iter=ITERATIONS[0],
+        n_iter=ITERATIONS[1],
         negative_gradient_method="bh",
         n_jobs=settings.threads,
         random_state=settings.seed,

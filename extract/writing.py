@@ -160,6 +160,8 @@ def _settings(ready: Prepared, options: RunOptions) -> dict[str, Setting]:
         "projection_start": "principal components of the mean over layers, the same for all layers",
         "perplexity": projection.usable_perplexity(options.perplexity, points),
         "theta": projection.theta_for(points),
+        "learning_rate": projection.learning_rate_for(points),
+        "iterations": sum(projection.ITERATIONS),
         "neighbours": projection.neighbour_method(points),
         "quality_neighbours": quality.neighbours_for(points),
         "quality_sample": quality.SAMPLE if sampled else points,
