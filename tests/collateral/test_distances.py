@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy import stats
+from scipy.spatial.distance import pdist
 
 import collateral
-from collateral.analysis import Curve, curves, difference, disagreements, map_distances
+from collateral.analysis import (
+    Curve,
+    curves,
+    difference,
+    disagreements,
+    distances,
+    map_distances,
+)
 from tests.factory import write_collateral
+
+Floats = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with more pairs of points than are all taken."""
+    path = tmp_path_factory.mktemp("distances") / "large"
+    return write_collateral(path, examples=110, layers=2, heads=1, attention=0)
+
+
+def on_maps(path: Path, change: Callable[[int, Floats], npt.ArrayLike]) -> Floats:
+    """``map_distances`` of a file as if ``change`` had made its maps from layer and places."""
+    with collateral.open(path) as c:
+        plain = c.coordinates
+        c.coordinates = lambda layer: np.asarray(change(layer, plain(layer)), np.float32)  # type: ignore[method-assign]
+        return map_distances(c)
+
+
+def unscaled(c: collateral.Collateral, layer: int) -> npt.NDArray[np.float64]:
+    """Distances of the pairs' span centres on a map, in the map's own unit, by plain loops."""
+    places = c.coordinates(layer).astype(np.float64)
+    return np.array(
+        [
+            math.dist(places[a:b].mean(axis=0), places[x:y].mean(axis=0))
+            for (a, b), (x, y) in c.pair_points
+        ]
+    )
 
 
 def test_map_distances_equal_plain_loops(tmp_path: Path) -> None:
@@ -21,21 +59,92 @@ def test_map_distances_equal_plain_loops(tmp_path: Path) -> None:
         assert found.shape == (len(c.pairs), c.meta.model.layers + 1)
         assert found.dtype == np.float32
         for layer in c.mapped_layers:
-            places = c.coordinates(layer).astype(np.float64)
-            expected = []
-            for (a, b), (x, y) in c.pair_points:
-                expected.append(math.dist(places[a:b].mean(axis=0), places[x:y].mean(axis=0)))
-            np.testing.assert_allclose(
-                found[:, layer], np.array(expected) / np.median(expected), rtol=1e-5
-            )
+            scale = np.median(pdist(c.coordinates(layer).astype(np.float64)))
+            np.testing.assert_allclose(found[:, layer], unscaled(c, layer) / scale, rtol=1e-6)
 
 
-def test_the_scale_of_a_map_does_not_matter(tmp_path: Path) -> None:
-    with collateral.open(write_collateral(tmp_path / "a")) as c:
-        before = map_distances(c)
-        plain = c.coordinates
-        c.coordinates = lambda layer: plain(layer) * np.float32(10.0**layer)  # type: ignore[method-assign]
-        np.testing.assert_allclose(map_distances(c), before, rtol=1e-5)
+def test_a_large_map_is_scaled_by_a_sample_of_its_points(large: Path) -> None:
+    with collateral.open(large) as c:
+        assert len(c.points) * (len(c.points) - 1) // 2 > 100_000
+        found = map_distances(c)
+        for layer in c.mapped_layers:
+            scale = np.median(pdist(c.coordinates(layer).astype(np.float64)))
+            ratio = found[:, layer] * scale / unscaled(c, layer)
+            np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)  # one scale for all pairs
+            assert ratio[0] == pytest.approx(1, abs=0.01)
+        np.testing.assert_array_equal(map_distances(c), found)  # the same sample each time
+
+
+@pytest.mark.parametrize("points", [448, 1000, 5000])
+def test_sampled_pairs_are_of_different_points_and_miss_none(points: int) -> None:
+    one, other = distances._pairs_of_points(points)
+    assert len(one) == len(other) == 100_000
+    assert (one != other).all()
+    assert min(one.min(), other.min()) == 0
+    assert max(one.max(), other.max()) == points - 1
+    # Both ends are drawn evenly: each point as often as expected, within six standard deviations.
+    for ends in (one, other):
+        expected = 100_000 / points
+        counts = np.bincount(ends, minlength=points)
+        assert abs(counts - expected).max() < 6 * math.sqrt(expected)
+
+
+@pytest.mark.parametrize("points", [0, 1, 2, 3, 447])
+def test_few_points_are_paired_each_with_each(points: int) -> None:
+    one, other = distances._pairs_of_points(points)
+    pairs = set(zip(one.tolist(), other.tolist(), strict=True))
+    assert pairs == set(itertools.combinations(range(points), 2))
+    assert len(one) == len(pairs)
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_scale_and_place_of_a_map_do_not_matter(tmp_path: Path, large: Path, size: str) -> None:
+    path = large if size == "large" else write_collateral(tmp_path / "a")
+    before = on_maps(path, lambda layer, places: places)
+    shift = np.array([7.0, -3.0])
+    for change in (
+        lambda layer, places: places * 10.0**layer,
+        lambda layer, places: places + layer * shift,
+        lambda layer, places: places[:, ::-1] * [0.25, -0.25] - shift,
+    ):
+        np.testing.assert_allclose(on_maps(path, change), before, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_movement_that_all_pairs_share_is_seen(tmp_path: Path, large: Path, size: str) -> None:
+    """Where only the pairs' spans close up and the other points stay, all distances fall.
+
+    The file's pairs are read as if they named points of the first half only, each pair two points
+    side by side; in layer 2 the points of each such pair halve their distance.
+    """
+    path = large if size == "large" else write_collateral(tmp_path / "a", examples=40)
+    with collateral.open(path) as c:
+        n = len(c.points) // 4
+        few = np.arange(0, len(c.pairs)) % n
+        spans = np.stack([2 * few, 2 * few + 1], axis=1)[:, :, None] + np.arange(2, dtype=np.int64)
+        plain = c.coordinates(0)
+
+        def places(layer: int) -> Floats:
+            moved = plain.copy()
+            if layer == 2:
+                first, second = plain[0 : 2 * n : 2], plain[1 : 2 * n : 2]
+                middle = (first + second) / 2
+                moved[0 : 2 * n : 2] = (first + middle) / 2
+                moved[1 : 2 * n : 2] = (second + middle) / 2
+            return moved
+
+        c._sections["pairs/@points"].all = lambda: spans  # type: ignore[method-assign]
+        c.coordinates = places  # type: ignore[method-assign]
+        found = map_distances(c)
+    np.testing.assert_array_equal(found[:, 1], found[:, 0])
+    assert (found[:, 2] < 0.75 * found[:, 0]).all()
+
+
+def test_points_that_all_coincide_have_no_scale(tmp_path: Path) -> None:
+    path = write_collateral(tmp_path / "a")
+    found = on_maps(path, lambda layer, places: places * (layer != 1))
+    assert np.isnan(found[:, 1]).all()
+    assert not np.isnan(found[:, [0, 2, 3]]).any()
 
 
 def test_a_layer_without_map_and_a_file_without_pairs(tmp_path: Path) -> None:
