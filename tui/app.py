@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Iterable, Sequence
 
@@ -27,18 +28,21 @@ class InterpretApp(App[None]):
     def __init__(
         self, paths: Sequence[str], names: Sequence[str] = (), force_ascii: bool = False
     ) -> None:
-        super().__init__()
+        plain = bool(os.environ.get("NO_COLOR"))
+        super().__init__(ansi_color=True if plain else None)
         self.paths = tuple(paths)
         self.names = tuple(names)
         self.force_ascii = force_ascii
         self.failure = ""
+        if plain:
+            self.theme = "ansi-dark"  # the others would still send greys
 
     def get_default_screen(self) -> MainScreen:
         """The only screen; no empty one is painted before it."""
         return MainScreen()
 
     def on_mount(self) -> None:
-        """Ends in an orderly way when asked to: the terminal must come back as it was."""
+        """Gives the terminal back when told to end."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             # no signals on Windows' loops, nor outside the main thread

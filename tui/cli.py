@@ -64,11 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _terminal_problem() -> str:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return (
-            "this is no terminal (input or output is redirected). Run it in a terminal, over SSH "
-            "with: ssh -t HOST interpret-tui FILE"
-        )
+    streams = {"input": sys.stdin, "output": sys.stdout, "error output": sys.stderr}
+    for name, stream in streams.items():  # Textual draws on the error output
+        if stream is None or not stream.isatty():
+            return (
+                f"this is no terminal (its {name} is redirected). Run it in a terminal, over SSH "
+                "with: ssh -t HOST interpret-tui FILE"
+            )
     if os.environ.get("TERM", "") in ("", "dumb"):
         return (
             "the terminal cannot move its cursor (TERM is unset or dumb). Set it, for example "

@@ -39,12 +39,17 @@ def paragraphs(pane: Pane, c: Context) -> list[str]:
         source = f" Source: {metric.source}." if metric.source else ""
         parts.append(
             f"**Head metric now: {metric.title}**, one number per head and {metric.unit}, from "
-            f"{low} to {high}. {metric.meaning}{source}"
+            f"{low} to {high}. {_sentence(metric.meaning)}{source}"
         )
     measure = project.a.measures.get(s.measure)
     if measure is not None:
-        parts.append(f"**Distance now: {measure.title}**. {measure.meaning}")
+        parts.append(f"**Distance now: {measure.title}**. {_sentence(measure.meaning)}")
     return parts
+
+
+def _sentence(words: str) -> str:
+    """Words with a full stop, which a description in a file may lack."""
+    return words if not words or words.endswith((".", "!", "?")) else f"{words}."
 
 
 def _about(pane: Pane, c: Context, width: int) -> Iterator[list[Word]]:

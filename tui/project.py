@@ -28,6 +28,7 @@ from .views import example as example_views
 from .views import heads as head_views
 from .views.answers import (
     MAP_MEASURE,
+    TROUBLE,
     AttentionGrid,
     DistanceView,
     Floats,
@@ -404,14 +405,30 @@ class Project:
         with self._lock:  # a thread may be preparing another pane's picture
             if key in self._cache:
                 self._cache.move_to_end(key)
-                answer: Answer = self._cache[key]
-                return answer
-        made = make()
+                found: Answer | _Failed = self._cache[key]
+                return _answer(found)
+        try:
+            made: Answer | _Failed = make()
+        except TROUBLE as error:
+            made = _Failed(error)  # kept as well: asking again would only take as long again
         with self._lock:
             self._cache[key] = made
             if len(self._cache) > _KEPT:
                 self._cache.popitem(last=False)
-        return made
+        return _answer(made)
+
+
+class _Failed:
+    """Why there is no answer."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _answer(kept: Answer | _Failed) -> Answer:
+    if isinstance(kept, _Failed):
+        raise kept.error.with_traceback(None)
+    return kept
 
 
 def _name(path: str | os.PathLike[str]) -> str:

@@ -48,6 +48,7 @@ class HelpScreen(ModalScreen[None]):
     def __init__(self, pane: Pane, context: Context) -> None:
         super().__init__()
         self._about = (pane, context)
+        self.set_class(context.look.ascii, "-ascii")
 
     def compose(self) -> ComposeResult:
         """The text in a frame that says how to leave it."""

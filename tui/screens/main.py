@@ -64,6 +64,7 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The empty frame, laid out before it is mounted: so it is painted once."""
+        self._find_look()
         self._arrange()
         yield self._lines["status"]
         yield self._lines["tabs"]
@@ -91,7 +92,6 @@ class MainScreen(Screen[None]):
         self.panes = all_panes()
         for name, pane in self.panes.items():
             self._widgets[name].attach(pane)
-        self._find_look()
         for line, make in self._line_makers().items():
             self._lines[line].set_source(make)
         self.set_reactive(MainScreen.selection, state.valid(first, project.limits))
@@ -105,6 +105,8 @@ class MainScreen(Screen[None]):
         app = cast("InterpretApp", self.app)
         look = Look.detect(app.console.color_system, os.environ, app.current_theme.dark)
         self.look = Look(look.depth, look.ascii or app.force_ascii, look.dark)
+        for widget in self._widgets.values():
+            widget.ascii_only = self.look.ascii
 
     def _restyle(self) -> None:
         self._find_look()

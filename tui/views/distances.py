@@ -25,10 +25,6 @@ def distance_view(p: Project, s: Selection) -> DistanceView:
     Raises:
         Missing: no pairs, no distances, or no groups.
     """
-    if not len(p.a.pairs):
-        raise Missing("The file has no pairs of spans, so there are no distances.")
-    if not s.grouping or not s.measure:
-        raise Missing("The file has no distances; extract it again.")
     return p.once(_distance_key(p, s), lambda: _distance_view(p, s))
 
 
@@ -43,6 +39,10 @@ def _distance_key(p: Project, s: Selection) -> Hashable:
 
 
 def _distance_view(p: Project, s: Selection) -> DistanceView:
+    if not len(p.a.pairs):
+        raise Missing("The file has no pairs of spans, so there are no distances.")
+    if not s.grouping or not s.measure:
+        raise Missing("The file has no distances; extract it again.")
     curves = _curves(p, s, s.measure)
     column = p.a.pairs.describe(s.grouping).title or s.grouping
     owner = f" ({_grouping_side(p, s)})" if p.two and s.grouping == _predicted(p) else ""

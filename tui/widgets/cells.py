@@ -21,7 +21,7 @@ class CellsWidget(Widget):
     """Shows the last canvas given to :meth:`present`.
 
     Textual sends again whatever a widget calls dirty, so the new picture is compared with the old
-    one, and one region per changed row is refreshed: from its first to its last changed cell.
+    one, and of each row only the runs of changed cells are refreshed.
     """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
@@ -42,10 +42,10 @@ class CellsWidget(Widget):
                 continue
             segments = [Segment(text, _style(base, ink)) for text, ink in row]
             strips.append(Strip(segments, canvas.width))
-            left, right = (0, canvas.width)
+            runs = [(0, canvas.width)]
             if y < len(old_rows):
-                left, right = _changed(old_rows[y], row, canvas.width)
-            regions.append(Region(left, y, right - left, 1))
+                runs = _changed(old_rows[y], row, canvas.width)
+            regions += [Region(left, y, right - left, 1) for left, right in runs]
         gone = range(len(rows), len(old_rows))
         regions += [Region(0, y, self.size.width, 1) for y in gone]
         self._rows, self._strips = rows, strips
@@ -65,17 +65,31 @@ class CellsWidget(Widget):
         return Strip.blank(width, self.rich_style)
 
 
-def _changed(old: list[Cell], new: list[Cell], width: int) -> tuple[int, int]:
-    """First and one past the last column that differ, for rows of runs."""
+_GAP = 12
+"""Unchanged cells between two changed ones that are sent along: moving the cursor costs as much."""
+
+
+def _changed(old: list[Cell], new: list[Cell], width: int) -> list[tuple[int, int]]:
+    """Runs of columns that differ, first and one past the last, for rows of runs of ink."""
     one, two = _cells(old), _cells(new)
     if len(one) != len(two):
-        return 0, width
-    different = [x for x, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
-    if not different:
-        return 0, width
-    left, right = different[0], different[-1] + 1
+        return [(0, width)]
+    runs: list[tuple[int, int]] = []
+    for x, (a, b) in enumerate(zip(one, two, strict=True)):
+        if a == b:
+            continue
+        if runs and x - runs[-1][1] < _GAP:
+            runs[-1] = (runs[-1][0], x + 1)
+        else:
+            runs.append((x, x + 1))
+    return [_whole(run, one, two) for run in runs] or [(0, width)]
+
+
+def _whole(run: tuple[int, int], one: list[Cell], two: list[Cell]) -> tuple[int, int]:
+    """A run widened so that it begins and ends at no half of a wide character."""
+    left, right = run
     while left > 0 and (one[left][0] == "" or two[left][0] == ""):
-        left -= 1  # never begin inside a wide character
+        left -= 1
     while right < len(two) and (one[right][0] == "" or two[right][0] == ""):
         right += 1
     return left, right

@@ -46,6 +46,7 @@ class PaneWidget(CellsWidget):
         self.pane_name = pane_name
         self.pane: Pane | None = None
         self.pane_title = ""
+        self.ascii_only = False
         self._seen: Context | None = None
         self._picture: Canvas | None = None
         self._preparing = False
@@ -114,9 +115,8 @@ class PaneWidget(CellsWidget):
         """One row of the picture; an empty frame as long as there is none."""
         if self._picture is None:
             width, height = self.size
-            return Strip(
-                [Segment(frame_row(y, width, height, self._full_title()), self.rich_style)]
-            )
+            row = frame_row(y, width, height, self._full_title(), self.ascii_only)
+            return Strip([Segment(row, self.rich_style)], width)
         return super().render_line(y)
 
     @work(thread=True, group="prepare", exit_on_error=False)
