@@ -27,6 +27,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the usage lines in front."""
 
     def error(self, message: str) -> NoReturn:
+        """Says ``message`` and ends with the status of wrong use."""
         sentence = message[:1].upper() + message[1:]
         print(f"{self.prog}: {sentence.rstrip('.')}. See {self.prog} --help.", file=sys.stderr)
         sys.exit(UsageError.status)

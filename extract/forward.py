@@ -128,6 +128,7 @@ class _BatchTap:
         }
 
     def attention(self, layer: int, weights: torch.Tensor) -> None:
+        """Reduces one layer's weights to metrics; copies the maps that are kept."""
         task, shape = self._runner.task, self._shape
         view = AttentionView(weights, shape)
         # torch.maximum hands NaN on, so that one look at the end of a batch is enough
@@ -143,6 +144,7 @@ class _BatchTap:
             maps[layer] = weights[row, :, :n, :n].to(self._map_dtype).cpu().numpy()
 
     def hidden(self, layer: int, states: torch.Tensor) -> None:
+        """Reduces one hidden state to distances and to the vectors of the points."""
         if self.pairs is not None:
             u = self.pairs.first.mean(states, self.pairs.examples)
             v = self.pairs.second.mean(states, self.pairs.examples)

@@ -286,11 +286,12 @@ class _Probe:
         self.heads: set[int] = set()
 
     def attention(self, layer: int, weights: torch.Tensor) -> None:
+        """Looks at one layer's weights."""
         self.heads.add(weights.shape[1])
         self.causal &= not bool(weights.triu(1).any())
 
     def hidden(self, layer: int, states: torch.Tensor) -> None:
-        pass
+        """Does not matter here."""
 
 
 def _is_causal(model: Any, layers: int, heads: int, device: torch.device) -> bool:

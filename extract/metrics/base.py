@@ -54,6 +54,7 @@ def example_metric(description: Metric) -> Callable[[ExampleFunction], ExampleFu
     """Registers a function as the example metric ``description``."""
 
     def register(function: ExampleFunction) -> ExampleFunction:
+        """Enters ``function`` in the registry."""
         _check_new(description)
         EXAMPLE_METRICS[description.name] = ExampleMetric(description, function)
         return function
@@ -70,6 +71,7 @@ def pair_metric(forward: Metric, backward: Metric) -> Callable[[PairFunction], P
     """
 
     def register(function: PairFunction) -> PairFunction:
+        """Enters ``function`` in the registry, once per direction."""
         for description, reverse in ((forward, False), (backward, True)):
             _check_new(description)
             PAIR_METRICS[description.name] = PairMetric(description, reverse, function)
