@@ -85,7 +85,9 @@ def _run(files: Sequence[str], names: Sequence[str], ascii_only: bool) -> int:
     app = InterpretApp(files, names, ascii_only)
     app.run()
     if app.failure:
-        print(f"interpret-tui: {app.failure}", file=sys.stderr)
+        from .text import clean  # a file's name and contents stand in the sentence
+
+        print(f"interpret-tui: {clean(app.failure)}", file=sys.stderr)
     return app.return_code or 0
 
 

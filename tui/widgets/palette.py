@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.markup import escape
 
 from ..actions import ACTIONS, shown
+from ..text import clean
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -21,10 +23,17 @@ _MAX_EXAMPLES = 20
 
 
 class _Entry(NamedTuple):
+    """One thing to find, in words that are safe to show."""
+
     text: str
     help: str
     selection: Selection | None
     action: str
+
+    @classmethod
+    def of(cls, words: str, about: str, selection: Selection) -> _Entry:
+        """Something to select; words from a file are cleaned."""
+        return cls(clean(words), clean(about), selection, "")
 
 
 class Everything(Provider):
@@ -33,7 +42,9 @@ class Everything(Provider):
     async def discover(self) -> Hits:
         """What is listed before anything is typed: the actions."""
         for entry in self._actions():
-            yield DiscoveryHit(entry.text, self._chosen(entry), help=entry.help)
+            yield DiscoveryHit(
+                Content(entry.text), self._chosen(entry), text=entry.text, help=escape(entry.help)
+            )
 
     async def search(self, query: str) -> Hits:
         """Everything that matches what was typed."""
@@ -43,14 +54,19 @@ class Everything(Provider):
         if screen.project is not None:
             entries += self._selectable(screen.project, screen.selection)
         for entry in entries:
-            score = matcher.match(entry.text)
+            score, places = matcher.fuzzy_search.match(matcher.query, entry.text)
             if score > 0:
-                yield Hit(
-                    score, matcher.highlight(entry.text), self._chosen(entry), help=entry.help
-                )
+                yield self._hit(score, entry, places)
         if screen.project is not None:
             for entry in _examples(screen.project, screen.selection, query):
-                yield Hit(0.5, Content(entry.text), self._chosen(entry), help=entry.help)
+                yield self._hit(0.5, entry)
+
+    def _hit(self, score: float, entry: _Entry, places: Sequence[int] = ()) -> Hit:
+        """A hit with its matching letters marked; nothing in a file is taken for markup."""
+        shown_text = Content(entry.text)
+        for place in places:
+            shown_text = shown_text.stylize("underline", place, place + 1)
+        return Hit(score, shown_text, self._chosen(entry), text=entry.text, help=escape(entry.help))
 
     def _chosen(self, entry: _Entry) -> partial[None]:
         screen = cast("MainScreen", self.screen)
@@ -66,18 +82,19 @@ class Everything(Provider):
 
     def _selectable(self, project: Project, s: Selection) -> Iterator[_Entry]:
         for name, metric in project.a.metrics.items():
-            yield _Entry(f"metric {metric.title}", metric.meaning, replace(s, metric=name), "")
+            title = metric.title or name
+            yield _Entry.of(f"metric {title}", metric.meaning, replace(s, metric=name))
         for name in project.limits.colourings:
-            yield _Entry(f"colour by {name}", "of the points", replace(s, colouring=name), "")
+            yield _Entry.of(f"colour by {name}", "of the points", replace(s, colouring=name))
         for name in project.limits.measures:
             title = project.measure_title(name)
-            yield _Entry(f"distance {title}", "between spans", replace(s, measure=name), "")
+            yield _Entry.of(f"distance {title}", "between spans", replace(s, measure=name))
         for layer in range(project.limits.layers + 1):
-            yield _Entry(f"layer {layer}", "of the map", replace(s, layer=layer), "")
+            yield _Entry.of(f"layer {layer}", "of the map", replace(s, layer=layer))
         for layer in range(project.limits.layers):
             for head in range(project.limits.heads):
                 chosen = replace(s, head_layer=layer, head=head)
-                yield _Entry(f"head {layer}.{head}", "attention head", chosen, "")
+                yield _Entry.of(f"head {layer}.{head}", "attention head", chosen)
 
 
 def _examples(project: Project, s: Selection, query: str) -> Iterator[_Entry]:
@@ -87,7 +104,7 @@ def _examples(project: Project, s: Selection, query: str) -> Iterator[_Entry]:
     for row, (name, text) in enumerate(zip(ids, texts, strict=True)):
         if wanted in text.casefold() or wanted in name.casefold():
             chosen = replace(s, example=row, pair=0, query=None, key=None)
-            yield _Entry(f"example {name}", " ".join(text.split())[:200], chosen, "")
+            yield _Entry.of(f"example {name}", " ".join(text.split())[:200], chosen)
             found += 1
             if found == _MAX_EXAMPLES:
                 return
