@@ -169,8 +169,8 @@ class Collateral:
 
     @property
     def point_examples(self) -> Ints:
-        """Example row of each point: int32 [points]."""
-        return self._rows_below("points/@example", len(self.examples))
+        """Example row of each point, which never falls: int32 [points]."""
+        return self._owners("points/@example")
 
     @property
     def point_tokens(self) -> Ints:
@@ -179,8 +179,8 @@ class Collateral:
 
     @property
     def pair_examples(self) -> Ints:
-        """Example row of each pair: int32 [pairs]."""
-        return self._rows_below("pairs/@example", len(self.examples))
+        """Example row of each pair, which never falls: int32 [pairs]."""
+        return self._owners("pairs/@example")
 
     @property
     def pair_tokens(self) -> Ints:
@@ -296,6 +296,18 @@ class Collateral:
         rows = self._array(name)
         if rows.size and not (rows.min() >= 0 and rows.max() < limit):
             raise self._source.error(f"{name!r} points outside its table")
+        return rows
+
+    def _owners(self, name: str) -> npt.NDArray[Any]:
+        """Example rows in order: those who read may look for an example's rows by bisection."""
+        rows = self._rows_below(name, len(self.examples))
+        falls = np.flatnonzero(rows[1:] < rows[:-1])
+        if len(falls):
+            row = int(falls[0]) + 1
+            raise self._source.error(
+                f"row {row} of {name!r} is of example {rows[row]}, but the one before it is of "
+                f"example {rows[row - 1]}: the rows are not in the order of their examples"
+            )
         return rows
 
     def verify(self) -> Iterator[str]:

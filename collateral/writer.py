@@ -64,6 +64,7 @@ class Writer:
         self._cells = cells.Cells()
         self._lengths = array.array("q")
         self._ids: dict[TableName, set[str]] = {"examples": set(), "pairs": set()}
+        self._last: dict[TableName, int] = {"points": 0, "pairs": 0}
         self._attended: set[tuple[int, int]] = set()
         self._digests = {n: hashlib.sha256() for n in ("data", "tokens", "points", "pairs")}
         self._check_described()
@@ -160,12 +161,15 @@ class Writer:
         """Adds the next point (tokens ``token_start`` to ``token_stop`` of an example); its row.
 
         Raises:
-            ValueError: no such example or tokens, or a value does not fit its column.
+            ValueError: no such example or tokens, an example before that of the last point, or a
+                value does not fit its column.
         """
         where = f"point {self._counts['points']}"
         self._check_span(where, example_row, token_start, token_stop)
+        self._check_order("points", where, example_row)
         place = [int(example_row), int(token_start), int(token_stop)]
         row = self._add_row("points", where, {**values, "text": text})
+        self._last["points"] = place[0]
         self._digests["points"].update(layout.pack(place))
         self._sections["points/@example"].append(place[0])
         self._sections["points/@tokens"].append(place[1:])
@@ -184,19 +188,21 @@ class Writer:
         """Adds the next pair of spans (half-open ranges of tokens and of points); its row.
 
         Raises:
-            ValueError: the id was used before, no such example, tokens or points, or a value does
-                not fit its column.
+            ValueError: the id was used before, no such example, tokens or points, an example before
+                that of the last pair, or a value does not fit its column.
         """
         where = f"pair {pair_id!r}"
         self._check_id("pairs", pair_id)
         for start, stop in (span1_tokens, span2_tokens):
             self._check_span(where, example_row, start, stop)
+        self._check_order("pairs", where, example_row)
         for start, stop in (span1_points, span2_points):
             if not 0 <= start < stop <= self._counts["points"]:
                 raise ValueError(f"{where}: there are no points {start} to {stop}")
         row = self._add_row("pairs", where, {**values, "id": pair_id})
         self._ids["pairs"].add(pair_id)
         spans = [int(n) for n in (example_row, *span1_tokens, *span2_tokens)]
+        self._last["pairs"] = spans[0]
         self._digests["pairs"].update(layout.pack([pair_id, *spans]))
         self._sections["pairs/@example"].append(spans[0])
         self._sections["pairs/@tokens"].append(spans[1:])
@@ -373,6 +379,14 @@ class Writer:
             raise ValueError(f"{where}: there is no example {example}")
         if not 0 <= start < stop <= self._lengths[example]:
             raise ValueError(f"{where}: there are no tokens {start} to {stop} in example {example}")
+
+    def _check_order(self, table: TableName, where: str, example: int) -> None:
+        """Points and pairs come in the order of their examples, as the format demands."""
+        if example < self._last[table]:
+            raise ValueError(
+                f"{where}: example {example} comes after example {self._last[table]}; "
+                f"add {table} in the order of their examples"
+            )
 
     def _check_record(self, where: str, size: int) -> None:
         if size > layout.MAX_RECORD // 2:

@@ -296,6 +296,8 @@ def numbers(dtype: str, *values: int | float) -> Callable[[bytes], bytes]:
         ("pairs/id", lambda d: [*d[:-1], d[0]], "an id is used by two pairs"),
         ("points/@example", numbers("<i4", 3), "'points/@example' points outside its table"),
         ("points/@example", numbers("<i4", -1), "'points/@example' points outside its table"),
+        ("points/@example", numbers("<i4", 0), "row 2 of 'points/@example' is of example 0, but"),
+        ("pairs/@example", numbers("<i4", 2, 0, 1), "row 1 of 'pairs/@example' is of example 0"),
         ("points/@tokens", numbers("<i4", 7, 9), "row 2 of points names tokens that are not there"),
         ("points/@tokens", numbers("<i4", 2, 2), "row 2 of points names tokens that are not there"),
         ("points/@tokens", numbers("<i4", 0, 1), "points and pairs do not have the fingerprint"),
@@ -311,6 +313,27 @@ def test_tables_that_contradict_each_other(
 ) -> None:
     found = faults(rewritten(good, section, change))
     assert any(message in fault for fault in found), found
+
+
+@pytest.mark.parametrize("table", ["points", "pairs"])
+def test_rows_that_are_not_in_the_order_of_their_examples(good: Path, table: str) -> None:
+    """Who reads them looks for an example's rows by bisection, which would miss some here."""
+
+    def rows(c: collateral.Collateral) -> list[int]:
+        found = c.point_examples if table == "points" else c.pair_examples
+        return found.tolist()
+
+    for order in ((0, 2, 2), (1, 1, 1)):
+        with collateral.open(rewritten(good, f"{table}/@example", numbers("<i4", *order))) as c:
+            assert rows(c) == list(order)
+    for order, (row, of, before) in (((1, 0, 2), (1, 0, 1)), ((0, 2, 1), (2, 1, 2))):
+        path = rewritten(good, f"{table}/@example", numbers("<i4", *order))
+        with collateral.open(path) as c, pytest.raises(collateral.CollateralError) as caught:
+            rows(c)
+        assert caught.value.what == (
+            f"row {row} of '{table}/@example' is of example {of}, but the one before it is of "
+            f"example {before}: the rows are not in the order of their examples"
+        )
 
 
 @pytest.mark.parametrize(

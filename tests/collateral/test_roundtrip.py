@@ -132,8 +132,9 @@ def contents(draw: st.DrawFn) -> Content:
         start = draw(st.integers(0, len(content.examples[row][2]) - 1))
         values = {k: draw(VALUES[c.kind]) for k, c in content.columns["points"].items()}
         content.points.append((row, start, len(content.examples[row][2]), draw(texts), values))
-    for name in draw(st.lists(texts, unique=True, max_size=5)) if content.points else []:
-        row = draw(st.sampled_from(long_enough))
+    names = draw(st.lists(texts, unique=True, max_size=5)) if content.points else []
+    owners = sorted(draw(st.sampled_from(long_enough)) for _ in names)
+    for name, row in zip(names, owners, strict=True):
         spans = [(0, len(content.examples[row][2])), (0, 1)]
         spans += [(draw(st.integers(0, len(content.points) - 1)), len(content.points))] * 2
         values = {k: draw(VALUES[c.kind]) for k, c in content.columns["pairs"].items()}

@@ -49,7 +49,7 @@ def add(writer: Writer, **changes: Any) -> int:
     return writer.add_example(**arguments)
 
 
-def pair(writer: Writer, *spans: tuple[int, int], name: str = "new", row: int = 0) -> int:
+def pair(writer: Writer, *spans: tuple[int, int], name: str = "new", row: int = 1) -> int:
     return writer.add_pair(name, row, *spans)
 
 
@@ -103,7 +103,15 @@ WRONG: dict[str, tuple[Callable[[Writer], Any], str]] = {
     "point of example -1": (lambda w: w.add_point(-1, 0, 1, "a"), "there is no example -1"),
     "point outside": (lambda w: w.add_point(0, 3, 5, "a"), "no tokens 3 to 5 in example 0"),
     "empty point": (lambda w: w.add_point(0, 2, 2, "a"), "no tokens 2 to 2"),
-    "point without column": (lambda w: w.add_point(0, 0, 1, "a", x=1), "points has no column x"),
+    "point of an earlier example": (
+        lambda w: w.add_point(0, 0, 1, "a"),
+        "point 1: example 0 comes after example 1; add points in the order of their examples",
+    ),
+    "pair of an earlier example": (
+        lambda w: pair(w, ONE, ONE, ONE, ONE, row=0),
+        "pair 'new': example 0 comes after example 1; add pairs in the order of their examples",
+    ),
+    "point without column": (lambda w: w.add_point(1, 0, 1, "a", x=1), "points has no column x"),
     "pair id twice": (
         lambda w: pair(w, ONE, ONE, ONE, ONE, name="p"),
         "the id 'p' is used twice in pairs",
@@ -171,8 +179,8 @@ def start(writer: Writer) -> None:
     """Two examples, one point, one pair and one of each array."""
     writer.add_example("first", "abcd", some_tokens(4), label="x", flag=True)
     writer.add_example("second", "abcd", some_tokens(4))
-    writer.add_point(0, 0, 1, "a", label="x")
-    writer.add_pair("p", 0, ONE, (1, 3), ONE, ONE, label="y")
+    writer.add_point(1, 0, 1, "a", label="x")
+    writer.add_pair("p", 1, ONE, (1, 3), ONE, ONE, label="y")
     writer.append_metric("std", np.zeros((2, LAYERS, HEADS)))
     writer.append_metric("hit", np.zeros((1, LAYERS, HEADS)))
     writer.append_distances("cosine", np.zeros((1, LAYERS + 1)))
@@ -247,7 +255,7 @@ def test_descriptions_that_contradict_each_other(
         (lambda w: w.append_metric("std", np.zeros((1, LAYERS, HEADS))), "head_metric/std has 3"),
         (lambda w: add(w), "head_metric/std has 2 rows, 3 were expected"),
         (lambda w: w.append_distances("cosine", np.zeros((1, 3))), "distance/cosine has 2 rows, 1"),
-        (lambda w: w.add_point(0, 1, 2, "b"), "coordinates/0 has 1 rows, 2 were expected"),
+        (lambda w: w.add_point(1, 1, 2, "b"), "coordinates/0 has 1 rows, 2 were expected"),
     ],
 )
 def test_an_incomplete_file_is_not_finished(
