@@ -83,8 +83,14 @@ class Session:
         return "\n".join(self.lines())
 
     def title(self, pane: PaneName) -> str:
-        """What stands in the border of a pane."""
-        return str(self.screen.pane_widget(pane).border_title)
+        """What stands in the frame of a pane, as it is on the screen."""
+        region = self.screen.pane_widget(pane).region
+        return self.lines()[region.y][region.x : region.right].strip("╭╮─+- ")
+
+    def inside(self, pane: PaneName) -> tuple[int, int]:
+        """The place of the first cell inside the frame of a pane."""
+        region = self.screen.pane_widget(pane).region
+        return region.x + 1, region.y + 1
 
     def foot(self) -> str:
         """The bottom line."""

@@ -83,7 +83,7 @@ def _goes_to(pane: PaneName) -> Effect:
     async def check(session: Session, key: str) -> None:
         await session.press(key)
         assert session.screen.active == pane
-        assert session.app.focused is session.screen.pane_widget(pane)
+        assert session.title(pane).startswith(f"{PANES.index(pane) + 1} ")
         assert session.screen.pane_widget(pane).display
 
     return Effect("example" if pane == "map" else "map", check=check)
@@ -123,6 +123,13 @@ async def _help(session: Session, key: str) -> None:
     assert isinstance(session.app.screen, HelpScreen)
     await session.press("escape")
     assert not isinstance(_top(session), HelpScreen)
+
+
+async def _suspend(session: Session, key: str) -> None:
+    called: list[str] = []
+    session.app.action_suspend_process = lambda: called.append(key)  # type: ignore[method-assign]
+    await session.press(key)
+    assert called == [key]
 
 
 async def _quit(session: Session, key: str) -> None:
@@ -172,6 +179,7 @@ EFFECTS: dict[str, Effect] = {
     "back": Effect(check=_back),
     "palette": Effect(check=_palette),
     "help": Effect(check=_help),
+    "suspend": Effect(check=_suspend),
     "quit": Effect(check=_quit),
 }
 
@@ -228,6 +236,7 @@ async def test_every_key_at_160x45(name: str, files: tuple[Path, Path]) -> None:
             await _perform(session, EFFECTS[name], key)
 
 
+@pytest.mark.slow
 async def test_every_key_at_80x24(files: tuple[Path, Path]) -> None:
     async with running(files, SMALL) as session:
         for action in sorted(ACTIONS, key=lambda action: action.name == "quit"):
@@ -379,7 +388,9 @@ async def test_an_example_without_attention_says_so_and_what_to_do(
         assert "No attention" not in session.text()
 
 
-@pytest.mark.parametrize("size", [WIDE, SMALL, (20, 5)])
+@pytest.mark.parametrize(
+    "size", [pytest.param(WIDE, marks=pytest.mark.slow), SMALL, (20, 5)], ids=str
+)
 async def test_a_file_with_texts_alone_can_be_walked_through(
     size: tuple[int, int], tmp_path: Path
 ) -> None:
@@ -542,18 +553,18 @@ async def _click(session: Session, x: int, y: int) -> None:
 async def test_clicks_choose_what_was_clicked(files: tuple[Path, Path]) -> None:
     async with running(files) as session:
         await session.select(**START, scope="all")
-        heads = session.screen.pane_widget("heads").content_region
+        left, top = session.inside("heads")
         drawn = session.screen.panes["heads"]._drawn  # type: ignore[attr-defined]
         x, y = drawn.place(2, 3)
-        await _click(session, heads.x + 1 + x, heads.y + y)
+        await _click(session, left + 1 + x, top + y)
         assert session.selection.head_name == "2.3" and session.screen.active == "heads"
         assert "head 2.3" in session.lines()[0]
 
-        attention = session.screen.pane_widget("attention").content_region
+        left, top = session.inside("attention")
         matrix = session.screen.panes["attention"]._matrix  # type: ignore[attr-defined]
         row = matrix.top + 1
         x, y = matrix.place(row, 3)
-        await _click(session, attention.x + x, attention.y + y)
+        await _click(session, left + x, top + y)
         assert (session.selection.query, session.selection.key) == (row, 3)
         assert _active(session) == "attention"
 
@@ -561,10 +572,10 @@ async def test_clicks_choose_what_was_clicked(files: tuple[Path, Path]) -> None:
         await _click(session, x + 8, y)
         assert session.selection.example == 7 and _active(session) == "list"
 
-        plane = session.screen.pane_widget("map").content_region
+        left, top = session.inside("map")
         part = session.screen.panes["map"]._drawn[0]  # type: ignore[attr-defined]
         cell = part.view.cells(part.coordinates[[30]])[0].tolist()
-        await _click(session, plane.x + cell[0], plane.y + cell[1])
+        await _click(session, left + cell[0], top + cell[1])
         assert _active(session) == "map"
         cells = part.view.cells(part.coordinates)
         owners = session.project.point_examples[(cells == cell).all(axis=1)]
@@ -645,7 +656,7 @@ def _squeezed(words: str) -> str:
         ("wsc-009", {"example": 9}),
         ("colour by role", {"colouring": "role"}),
         ("distance Euclid", {"measure": "euclid"}),
-        ("Omit special tokens", {"hide_special": True}),
+        ("specials (o)", {"hide_special": True}),
     ],
 )
 async def test_the_palette_finds_everything(
@@ -656,8 +667,10 @@ async def test_the_palette_finds_everything(
         palette = session.app.screen
         assert isinstance(palette, CommandPalette)
         palette.query_one(Input).value = typed
-        await session.settle()
-        assert palette.query_one(OptionList).option_count > 0
+        for _ in range(100):  # it searches in a task of its own
+            await session.settle()
+            if palette.query_one(OptionList).option_count:
+                break
         await session.press("enter")
         if session.app.screen is palette:
             await session.press("enter")
@@ -738,9 +751,10 @@ BOUNDS = {
     "grid": 12_000,
     "map": 1_500,
     "refusal": 800,
+    "pane": 20_000,
 }
-"""Bytes per key at 120x40: about twice what was measured (1,300, 5,000, 11,000, 9,000, 5,000, 400
-and 200). The distance pane's curves, the map and the attention all change with some of them."""
+"""Bytes per key at 120x40, where opening sends 70,000: well above what was measured (1,300, 4,700,
+11,000, 9,300, 5,000, 400, 200 and 15,000), well below a repaint."""
 
 
 async def test_a_key_sends_what_changed_and_not_the_screen(large: tuple[Path, Path]) -> None:
@@ -759,7 +773,7 @@ async def test_a_key_sends_what_changed_and_not_the_screen(large: tuple[Path, Pa
             "example": await _sent(session, "n", "p"),
             "refusal": await _sent(session, "x"),
         }
-        await session.press("4")
+        sent["pane"] = await _sent(session, "4", "5", "4")
         sent["grid"] = await _sent(session, "left", "down", "up")
         await session.press("3", "right")
         sent["map"] = await _sent(session, "right", "right")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from importlib import metadata
@@ -64,12 +65,20 @@ def test_no_terminal_is_status_1_and_one_sentence() -> None:
     assert err.count("\n") == 1 and "no terminal" in err and "ssh -t" in err
 
 
+class _Screen(io.StringIO):
+    """What looks like a terminal."""
+
+    def isatty(self) -> bool:
+        """So it says."""
+        return True
+
+
 @pytest.mark.parametrize("term", ["", "dumb"])
-def test_a_terminal_that_cannot_move_its_cursor(
-    term: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_terminal_that_cannot_move_its_cursor(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", term)
-    for stream in (sys.stdin, sys.stdout):
-        monkeypatch.setattr(stream, "isatty", lambda: True)
+    errors = _Screen()
+    for name in ("stdin", "stdout"):
+        monkeypatch.setattr(sys, name, _Screen())
+    monkeypatch.setattr(sys, "stderr", errors)
     assert cli.main(["whatever.msgpack"]) == 1
-    assert "TERM=xterm-256color" in capsys.readouterr().err
+    assert "TERM=xterm-256color" in errors.getvalue()

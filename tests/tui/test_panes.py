@@ -28,8 +28,9 @@ from tui.panes.examples import ExamplesPane
 from tui.panes.heads import HeadsPane
 from tui.panes.map import MapPane
 from tui.plots.canvas import Canvas
-from tui.project import Missing, Project
+from tui.project import Project
 from tui.state import Selection
+from tui.views.answers import Missing
 
 SIZES = [(78, 16), (124, 9), (32, 41), (61, 15), (1, 1), (5, 2), (20, 3)]
 LOOKS = [
@@ -153,7 +154,8 @@ def test_strange_files_are_drawn_or_explained(name: PaneName, strange: dict[str,
                         )
                         pane = all_panes()[name]
                         for size in ((61, 15), (20, 3)):
-                            drawn(pane, Context(project, s, PLAIN, True), *size)
+                            canvas = drawn(pane, Context(project, s, PLAIN, True), *size)
+                            assert canvas is None or not re.search(r"\bnan\b", canvas.text())
 
 
 def test_control_characters_of_a_text_never_reach_the_screen(strange: dict[str, Project]) -> None:

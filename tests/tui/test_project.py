@@ -18,8 +18,9 @@ from collateral import CollateralError
 from tests.factory import write_collateral
 from tests.tui.handmade import Recipe, uniform
 from tui import state
-from tui.project import Missing, Project
+from tui.project import Project
 from tui.state import Scope, Selection, View
+from tui.views.answers import Missing
 
 Floats = npt.NDArray[np.float64]
 
@@ -244,14 +245,15 @@ def test_marked_points_stand_for_their_examples(compared: Project) -> None:
 
 
 def map_distances_by_hand(c: collateral.Collateral) -> Floats:
-    """Distances of span centres on each map, over the median of all pairs of that map."""
+    """Distances of span centres on each map, over the median distance of two of its points."""
     result = np.zeros((len(c.pairs), c.meta.model.layers + 1))
     for layer in range(result.shape[1]):
         places = c.coordinates(layer).astype(np.float64)
         for row, spans in enumerate(c.pair_points.tolist()):
             one, two = (places[start:stop].mean(axis=0) for start, stop in spans)
             result[row, layer] = np.sqrt(((one - two) ** 2).sum())
-        result[:, layer] /= np.median(result[:, layer])
+        gaps = [np.hypot(*(a - b)) for n, a in enumerate(places) for b in places[:n]]
+        result[:, layer] /= np.median(gaps)
     return result
 
 

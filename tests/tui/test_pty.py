@@ -165,6 +165,7 @@ def test_no_color_sends_no_colour(files: tuple[Path, Path]) -> None:
         assert COLOUR.search(terminal.sent) is None
 
 
+@pytest.mark.slow
 def test_ascii_alone_where_the_locale_knows_no_more(files: tuple[Path, Path]) -> None:
     with Terminal(files, size=(160, 45), LC_ALL="C") as terminal:
         terminal.wait("q quit")
