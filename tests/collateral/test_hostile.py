@@ -320,8 +320,8 @@ def test_rows_that_are_not_in_the_order_of_their_examples(good: Path, table: str
     """Who reads them looks for an example's rows by bisection, which would miss some here."""
 
     def rows(c: collateral.Collateral) -> list[int]:
-        found = c.point_examples if table == "points" else c.pair_examples
-        return found.tolist()
+        found: list[int] = (c.point_examples if table == "points" else c.pair_examples).tolist()
+        return found
 
     for order in ((0, 2, 2), (1, 1, 1)):
         with collateral.open(rewritten(good, f"{table}/@example", numbers("<i4", *order))) as c:
