@@ -269,6 +269,7 @@ class Project:
 
     @cached_property
     def pair_tokens(self) -> Ints:
+        """Token ranges of the two spans of each pair, [pairs, 2, 2]."""
         return self.a.pair_tokens
 
     def mentions(self, example: int) -> list[Mention]:
@@ -277,6 +278,7 @@ class Project:
 
     @cached_property
     def point_tokens(self) -> Ints:
+        """Token range of each point, [points, 2]."""
         return self.a.point_tokens
 
     def point_words(self, side: Side, point: int, column: str) -> str:
@@ -352,11 +354,13 @@ class Project:
         return head_views.head_view(self, s)
 
     def scope_key(self, s: Selection, unit: str) -> Hashable:
+        """What an average of units depends on, for keeping it."""
         if s.scope == "example":
             return (s.example, s.pair if unit == "pair" else None)
         return (s.scope, s.marked if s.scope == "marked" else None)
 
     def metric(self, side: Side, name: str) -> Floats:
+        """A head metric of one model, [units, layers, heads]."""
         return self.once(("metric", side, name), lambda: self.file(side).head_metric(name))
 
     # -- attention --------------------------------------------------------------------------

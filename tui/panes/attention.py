@@ -283,7 +283,10 @@ def _near(grid: AttentionGrid, query: int | None, key: int | None, room: int) ->
         weights[places.index(token), left_out] = np.nan
     else:
         weights[left_out, places.index(token)] = np.nan
-    share = float(np.abs(line[kept]).sum() / np.nansum(np.abs(line)))
+    whole = float(np.nansum(np.abs(line)))
+    if not whole:
+        return _Near(places, weights, False, "no edges: the whole row is zero")
+    share = float(np.abs(line[kept]).sum()) / whole
     where = "of the row" if query is not None else "into the key"
     return _Near(places, weights, False, f"{len(kept)} of {count} tokens: {share:.0%} {where}")
 
