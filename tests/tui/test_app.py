@@ -751,7 +751,7 @@ BOUNDS = {
     "grid": 12_000,
     "map": 1_500,
     "refusal": 800,
-    "pane": 20_000,
+    "pane": 6_000,
 }
 """Bytes per key at 120x40, where opening sends 70,000: well above what was measured (1,300, 4,700,
 11,000, 9,300, 5,000, 400, 200 and 15,000), well below a repaint."""

@@ -90,7 +90,7 @@ class PaneWidget(CellsWidget):
         self._frame()
 
     def _frame(self, note: str = "") -> None:
-        """Shows the picture in its frame, bright if the keys go here."""
+        """Shows the picture in its frame, whose upper edge is bright if the keys go here."""
         context, picture = self._seen, self._picture
         width, height = self.size
         if context is None or picture is None or width < 3 or height < 3 or not self.display:
@@ -99,9 +99,11 @@ class PaneWidget(CellsWidget):
 
         look = context.look
         canvas = Canvas(width, height, ascii_only=look.ascii)
-        ink = look.accent if context.focused else look.muted
         title = self._full_title(note)
         for y in range(height):
+            # only the upper edge tells where the keys go: a bright right edge would cost the
+            # whole row, as Textual crops what it sends on the right alone
+            ink = look.accent if context.focused and y == 0 else look.muted
             canvas.put(0, y, frame_row(y, width, height, title, look.ascii), ink)
         canvas.blit(1, 1, picture)
         self.present(canvas)
