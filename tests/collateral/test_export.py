@@ -138,6 +138,26 @@ def test_export_of_awkward_values(odd: Path, capsys: pytest.CaptureFixture[str])
     assert (line["coordinates_0_0"], line["coordinates_1_1"]) == ("", "-2.0")
 
 
+def test_csv_is_the_same_bytes_on_every_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commas, quotes and line ends are quoted; U+0000 and all else stand as they are."""
+    path = tmp_path / "a"
+    with a_writer(path, metrics=[], measures=[], points={}, pairs={}) as writer:
+        for number, text in enumerate(("plain", 'a "b", c', "\0", "x\ry", "x\ny", " é\t", "'")):
+            writer.add_example(f"{number}", text, some_tokens(0), number=number / 4)
+    assert export(capsys, path, "examples", "csv") == (
+        "id,text,flag,label,number,remark\n"
+        "0,plain,,,0.0,\n"
+        '1,"a ""b"", c",,,0.25,\n'
+        "2,\0,,,0.5,\n"
+        '3,"x\ry",,,0.75,\n'
+        '4,"x\ny",,,1.0,\n'
+        "5, é\t,,,1.25,\n"
+        "6,',,,1.5,\n"
+    )
+
+
 def test_a_column_called_like_a_place_keeps_its_own_name_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
