@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
         prog="interpret-tui",
+        allow_abbrev=False,
         description="Look inside Transformer models: t-SNE per layer, attention heads, attention, "
         "distances, linked, in the terminal. Two files are compared as B − A.",
         epilog="Make a file with: interpret-extract run --model MODEL --task coref --data "

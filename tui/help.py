@@ -41,6 +41,10 @@ def paragraphs(pane: Pane, c: Context) -> list[str]:
             f"**Head metric now: {metric.title}**, one number per head and {metric.unit}, from "
             f"{low} to {high}. {_sentence(metric.meaning)}{source}"
         )
+    for file, name in zip((project.a, project.b), project.names, strict=False):
+        notes = " ".join(_sentence(note) for note in file.meta.notes) if file is not None else ""
+        if notes:
+            parts.append(f"**Notes in the file of {name}**: {notes}")
     measure = project.a.measures.get(s.measure)
     if measure is not None:
         parts.append(f"**Distance now: {measure.title}**. {_sentence(measure.meaning)}")

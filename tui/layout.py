@@ -20,7 +20,7 @@ def layout_for(width: int, height: int) -> Layout:
         return "tiny"
     if width >= 140 and height >= 36:
         return "wide"
-    return "medium" if width >= 100 and height >= 28 else "small"
+    return "medium" if width >= 100 and height >= 30 else "small"
 
 
 def gist_rows(width: int, height: int) -> int:

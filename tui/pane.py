@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .actions import PaneName
+from .actions import PANE_TITLES, PaneName
 from .look import Look
 from .plots.canvas import Canvas, Ink
 from .project import Project
@@ -37,6 +37,10 @@ class Pane:
     help: ClassVar[str]
     depends: ClassVar[frozenset[str]]
     """Fields of the selection that can change the picture."""
+
+    def heading(self, c: Context) -> str:
+        """The pane's name."""
+        return PANE_TITLES[self.name]
 
     def title(self, c: Context) -> str:
         """What the pane shows, for its border."""

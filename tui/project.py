@@ -301,10 +301,13 @@ class Project:
         A label then keeps its colour everywhere: the labels of the pairs' gold column come first.
         """
         tables = [getattr(f, table) for f in (self.a, self.b) if f is not None]
+        codes, own = getattr(self.file(side), table).codes(column)
+        if tables[0].columns[column] == "boolean":
+            title = tables[0].describe(column).title or column
+            return codes, (f"not {title}", title)
         first = frozenset(self._gold_labels)
         union = {label for t in tables for label in t.codes(column)[1]}
         labels = tuple(sorted(union, key=lambda label: (label not in first, label)))
-        codes, own = getattr(self.file(side), table).codes(column)
         places = np.array([*(labels.index(label) for label in own), -1], dtype=np.int32)
         return places[codes], labels
 

@@ -75,6 +75,8 @@ class AttentionPane(Pane):
         parts = [c.project.short(s.view), f"head {s.head_name}", s.attention_view]
         if s.hide_special:
             parts.append("specials hidden")
+        if note := c.project.attention(s).note:
+            parts.append(note)
         return " · ".join(parts)
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:

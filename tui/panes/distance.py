@@ -64,10 +64,10 @@ class DistancePane(Pane):
                     curve.mean,
                     curve.low,
                     curve.high,
-                    number,
+                    category,
                     text.many(curve.pairs, "pair"),
                 )
-                for number, curve in enumerate(found.curves)
+                for category, curve in zip(found.categories, found.curves, strict=True)
             ]
             drawn = curves(
                 series,
@@ -90,8 +90,9 @@ class DistancePane(Pane):
         return f"{who} has no value of {s.grouping!r} for these pairs; g groups by another column."
 
     def _sparklines(self, c: Context, canvas: Canvas, found: DistanceView, rows: int) -> None:
-        for y, curve in enumerate(found.curves[:rows]):
-            colour, glyph = c.look.category(y)
+        groups = zip(found.categories, found.curves, strict=True)
+        for y, (category, curve) in enumerate([*groups][:rows]):
+            colour, glyph = c.look.category(category)
             x = canvas.put(0, y, glyph, Ink(fg=colour, bold=True))
             line = sparkline(curve.mean, c.look)
             x = canvas.put(x + 1, y, line, Ink(fg=colour))
@@ -107,8 +108,8 @@ class DistancePane(Pane):
         found = c.project.distance_view(c.selection)
         measure = c.project.measure_title(c.selection.measure)
         x = canvas.put(0, 0, measure + (" B−A" if found.difference else ""), c.look.muted)
-        for number, curve in enumerate(found.curves):
-            colour, glyph = c.look.category(number)
+        for category, curve in zip(found.categories, found.curves, strict=True):
+            colour, glyph = c.look.category(category)
             last = c.look.number(float(curve.mean[-1]), signed=found.difference)
             words = f" {last} {curve.label}"
             line = sparkline(curve.mean, c.look)

@@ -159,7 +159,8 @@ class ExamplePane(Pane):
         for side, said in zip("AB", facts.models, strict=False):
             right = {True: look.marks.yes, False: look.marks.no, None: ""}[said.correct]
             ink = {True: look.good, False: look.bad, None: look.muted}[said.correct]
-            x = canvas.put(x + 2, 0, f"{side} {_label(said.prediction, True)} {right}", ink)
+            who = side if c.project.two else "predicted"
+            x = canvas.put(x + 2, 0, f"{who} {_label(said.prediction, True)} {right}", ink)
         return canvas
 
 

@@ -50,7 +50,7 @@ class HeadsPane(Pane):
         canvas = Canvas(width, height, ascii_only=look.ascii)
         found = c.project.head_view(s)
         layers, heads = found.values.shape
-        below = 4 if height >= layers + 5 else 3 if height > 7 else 1
+        below = max(1, min(4, height - layers - 1))
         scale = _scale(found)
         large = max(abs(scale.lo), abs(scale.hi)) >= 10
         drawn = heatmap(
@@ -93,9 +93,12 @@ class HeadsPane(Pane):
             for what, part in ((f"layer {s.head_layer}", layer), ("all", found.values))
             if not np.isnan(part).all()
         ]
-        canvas.put(
-            x + 2, y, text.cut("mean of " + ", ".join(means) if means else "", 60), look.muted
-        )
+        while means:  # a number that is cut would be another number
+            words = "mean of " + ", ".join(means)
+            if x + 2 + text.width(words) <= canvas.width:
+                canvas.put(x + 2, y, words, look.muted)
+                break
+            means.pop()
 
     # -- keys and mouse ---------------------------------------------------------------------
 

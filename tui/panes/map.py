@@ -69,6 +69,11 @@ class MapPane(Pane):
         self._drawn: list[_Drawn] = []
         self._box: _Box | None = None
 
+    def heading(self, c: Context) -> str:
+        """How the maps were made: t-SNE, or what the file says in its place."""
+        made = str(c.project.a.meta.settings.get("projection") or "")
+        return made.partition(" (")[0] or super().heading(c)
+
     def title(self, c: Context) -> str:
         """Model, layer, colouring."""
         s = c.selection
@@ -132,6 +137,8 @@ class MapPane(Pane):
         self._drawn.append(_Drawn(side, left, drawn.view, xy))
         if self._box is not None and len(self._drawn) == 1:
             self._draw_box(c, canvas, self._box)
+            words = f" box on {side}: arrows move its corner, enter marks inside, esc gives up "
+            canvas.put(left, rows - 1, text.cut(words, width), replace(c.look.accent, reverse=True))
         elif cursor is not None and rows > 3:
             self._under_cursor(c, canvas, left, width, rows, side)
 

@@ -428,9 +428,9 @@ def class_legend(
         colour, glyph = look.category(index)
         text = f" {texts.clean(label, look.ascii)} {count:,}"
         left = len(entries) - place - 1
-        room = width - (len(f"  +{left}") if left else 0)
+        room = width - (len(f"  +{left} more") if left else 0)
         if x + 1 + texts.width(text) > room:
-            canvas.put(x, 0, f"+{left + 1}", look.muted)
+            canvas.put(x, 0, f"+{left + 1} more", look.muted)
             break
         x = canvas.put(x, 0, glyph, Ink(fg=colour, bold=True))
         x = canvas.put(x, 0, text) + 2

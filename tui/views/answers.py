@@ -69,9 +69,14 @@ class AttentionGrid:
 
 @dataclass(frozen=True, eq=False)
 class DistanceView:
-    """Distances per layer: one curve per group, and where map and original space disagree."""
+    """Distances per layer: one curve per group, and where map and original space disagree.
+
+    Attributes:
+        categories: number of each curve's group among all groups of the column, as elsewhere.
+    """
 
     curves: list[distances.Curve]
+    categories: list[int]
     title: str
     difference: bool
     over: str

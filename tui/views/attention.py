@@ -38,7 +38,7 @@ def _attention(p: Project, s: Selection) -> AttentionGrid:
         tokens=tokens,
         rows=shown.astype(np.int32),
         difference=len(weights) == 2,
-        note=f"stored in 8 bits: ±{error}" if rounded else "",
+        note=f"8 bits, ±{error}" if rounded else "",
     )
 
 

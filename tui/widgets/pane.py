@@ -110,7 +110,10 @@ class PaneWidget(CellsWidget):
 
     def _full_title(self, note: str = "") -> str:
         number = PANES.index(self.pane_name) + 1
-        parts = [f"{number} {PANE_TITLES[self.pane_name]}", note, self.pane_title]
+        heading = PANE_TITLES[self.pane_name]
+        if self.pane is not None and self._seen is not None:
+            heading = self.pane.heading(self._seen)
+        parts = [f"{number} {heading}", note, self.pane_title]
         return "  ".join(part for part in parts if part)
 
     def render_line(self, y: int) -> Strip:
