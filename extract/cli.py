@@ -20,6 +20,10 @@ examples:
       --task coref --data dev.jsonl -o tuned.msgpack --attention 40
 """
 
+DEBUG = "INTERPRET_DEBUG"
+"""Environment variable that shows the traceback of a defect."""
+
+PROGRAM = "interpret-extract"
 _INTERRUPTED = 130
 
 
@@ -29,7 +33,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Says ``message`` and ends with the status of wrong use."""
         sentence = message[:1].upper() + message[1:]
-        print(f"{self.prog}: {sentence.rstrip('.')}. See {self.prog} --help.", file=sys.stderr)
+        _say(f"{sentence.rstrip('.')}. See {self.prog} --help.", self.prog)
         sys.exit(UsageError.status)
 
 
@@ -48,23 +52,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 0
     except KeyboardInterrupt:
-        print("interpret-extract: interrupted; nothing was written.", file=sys.stderr)
+        _say("interrupted; nothing was written.")
         return _INTERRUPTED
     except ExtractError as error:
-        print(f"interpret-extract: {_one_line(str(error))}", file=sys.stderr)
+        _say(str(error))
         return error.status
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        what = f"{type(error).__name__}: {error}".rstrip(".")
+        _say(
+            f"unexpected error ({what}); nothing was written. This is a defect: please report it, "
+            f"with what {DEBUG}=1 shows."
+        )
+        return ExtractError.status
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser, with all its help."""
     parser = _Parser(
-        prog="interpret-extract",
+        prog=PROGRAM,
         description="Run a Transformer over a data set and keep what it did in one file, to be "
         "looked at with interpret-tui.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"interpret-extract {_version()}")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
@@ -196,7 +209,17 @@ def _maps(text: str) -> int | None:
 
 
 def _one_line(message: str) -> str:
-    return " ".join(message.split())
+    """A message as one line; what data or file names put into it cannot steer the terminal."""
+    line = " ".join(message.split())
+    if line.isascii() and line.isprintable():
+        return line
+    from collateral.plain import printable  # late: it brings numpy
+
+    return printable(line)
+
+
+def _say(message: str, program: str = PROGRAM) -> None:
+    print(f"{program}: {_one_line(message)}", file=sys.stderr)
 
 
 def _version() -> str:

@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from collateral.plain import printable
+
 from .pipeline import Summary
 
 _WIDTH = 17
@@ -81,13 +83,14 @@ class Console:
             print(f"{self._stage:<{_WIDTH}} {amount:>6} {seconds:7.1f} s", file=sys.stderr)
 
     def summary(self, summary: Summary) -> None:
-        """What was done, on standard output."""
+        """What was done, on standard output; names from the data cannot move the cursor."""
         out = rich.console.Console(highlight=False, soft_wrap=True)
         for name, value in _facts(summary, time.perf_counter() - self._start):
-            out.print(Text.assemble((f"{name:<10}", "bold"), value))
+            out.print(Text.assemble((f"{name:<10}", "bold"), printable(value)))
         for note in summary.notes:
-            out.print(Text.assemble((f"{'note':<10}", "bold yellow"), note))
-        out.print(Text(f"\nNext: interpret-tui {shlex.quote(str(summary.output))}"))
+            out.print(Text.assemble((f"{'note':<10}", "bold yellow"), printable(note)))
+        path = printable(shlex.quote(str(summary.output)))
+        out.print(Text(f"\nNext: interpret-tui {path}"))
 
 
 def _facts(summary: Summary, seconds: float) -> list[tuple[str, str]]:

@@ -83,9 +83,14 @@ class Runner:
             return tap.outcomes(logits)
         except torch.OutOfMemoryError as error:
             raise ExtractError(
-                f"The memory of {self.loaded.device} is too small for {len(batch)} texts of "
-                f"{max(len(one.encoded) for one in batch)} tokens at once; lower --batch-size or "
-                "--max-length."
+                f"The memory of {self.loaded.device} is too small for {_size(batch)} at once; "
+                "lower --batch-size or --max-length."
+            ) from error
+        except (RuntimeError, IndexError) as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ExtractError(
+                f"{self.loaded.info.name} failed on {_size(batch)} ({first.rstrip('.')}); lower "
+                "--max-length if the model takes fewer tokens than its configuration says."
             ) from error
 
     def inputs(self, batch: Sequence[Placed[Any]]) -> dict[str, torch.Tensor]:
@@ -184,16 +189,26 @@ class _BatchTap:
         dtype = next(self._runner.loaded.model.parameters()).dtype
         error = float(self._error)
         if not error <= _ROW_TOLERANCE.get(dtype, 1e-2):
+            advice = "Try --dtype float32."
+            if dtype == torch.float32:
+                advice = (
+                    "Attention that goes partly to a sink outside the text is not supported yet."
+                )
             raise ExtractError(
                 f"The attention weights of {self._runner.loaded.info.name} do not sum to one over "
                 f"the tokens of a text (off by {error:.3g}); nothing computed from them would be "
-                "true. Try --dtype float32."
+                f"true. {advice}"
             )
         if not all(bool(torch.isfinite(vectors).all()) for vectors in self._points):
             raise ExtractError(
                 f"The hidden states of {self._runner.loaded.info.name} are not finite numbers; try "
                 "--dtype float32."
             )
+
+
+def _size(batch: Sequence[Placed[Any]]) -> str:
+    longest = max(len(one.encoded) for one in batch)
+    return f"{len(batch)} texts of up to {longest} tokens"
 
 
 def _shape(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> BatchShape:

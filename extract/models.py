@@ -113,7 +113,16 @@ def load(
     tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
     wanted = "float32" if dtype == "auto" and device.type == "cpu" else dtype
     model = _load_weights(path, DTYPES.get(wanted, "auto"), trust_remote_code).to(device).eval()
-    return describe(model, tokenizer, name or _short_name(path))
+    try:
+        return describe(model, tokenizer, name or _short_name(path))
+    except ExtractError:
+        raise
+    except Exception as error:  # what is no text model fails in as many ways as there are models
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExtractError(
+            f"{path} ({type(model).__name__}) cannot be run as a text model with attention, which "
+            f"is all that is supported yet: {first.rstrip('.')}."
+        ) from error
 
 
 def describe(model: Any, tokenizer: Any, name: str) -> LoadedModel:
@@ -144,7 +153,7 @@ def describe(model: Any, tokenizer: Any, name: str) -> LoadedModel:
         kinds=(kind,),
         separator_id=separator_id,
         pad_id=0 if pad is None else int(pad),
-        max_length=_max_length(config, tokenizer),
+        max_length=_max_length(model, tokenizer),
         device=device,
     )
 
@@ -271,9 +280,15 @@ def _short_name(path: str) -> str:
     return parts[-2] if parts[-1] in _GENERIC_NAMES and len(parts) > 1 else parts[-1]
 
 
-def _max_length(config: Any, tokenizer: Any) -> int | None:
+def _max_length(model: Any, tokenizer: Any) -> int | None:
     """Most tokens a model takes; tokenizers say "very many" where they do not know."""
-    limits = [tokenizer.model_max_length, getattr(config, "max_position_embeddings", None)]
+    positions = getattr(model.config, "max_position_embeddings", None)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # RoBERTa and its kin count positions from the one after padding's
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            positions = module.num_embeddings - first
+    limits = [tokenizer.model_max_length, positions]
     known = [int(limit) for limit in limits if limit is not None and 0 < limit < 10**9]
     return min(known) if known else None
 

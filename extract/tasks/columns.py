@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 
+from collateral import Writer
 from collateral.schema import Column, Kind
 
 from ..data import Value
 
 MOST_CATEGORIES = 64
+
+_ARGUMENTS = {
+    name
+    for function in (Writer.add_example, Writer.add_point, Writer.add_pair)
+    for name in inspect.signature(function).parameters
+}
 
 
 def shared_fields(groups: Sequence[Sequence[Mapping[str, Value]]]) -> tuple[list[str], list[str]]:
@@ -61,9 +69,12 @@ def cell(column: Column, value: Value) -> Value:
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
-    """``name`` as a column may be called: not taken, no ``/``, no ``@`` in front."""
+    """``name`` as a column may be called: not taken, no ``/``, no ``@`` in front.
+
+    Values are given to the writer by name, so that its own arguments are taken as well.
+    """
     clean = name.replace("/", "_").lstrip("@") or "field"
-    while clean in taken:
+    while clean in taken or clean in _ARGUMENTS:
         clean += " (data)"
     return clean
 
