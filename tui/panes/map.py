@@ -39,6 +39,7 @@ class _Drawn:
     left: int
     view: plot.View
     coordinates: npt.NDArray[np.float32]
+    undefined: int
 
 
 class MapPane(Pane):
@@ -129,12 +130,13 @@ class MapPane(Pane):
             width,
             rows,
             values=values,
+            scale=self._scale(c),
             stars=self._stars(c),
             marked=marked,
             cursor=cursor,
         )
         canvas.blit(left, 0, drawn.canvas)
-        self._drawn.append(_Drawn(side, left, drawn.view, xy))
+        self._drawn.append(_Drawn(side, left, drawn.view, xy, drawn.undefined))
         if self._box is not None and len(self._drawn) == 1:
             self._draw_box(c, canvas, self._box)
             words = f" box on {side}: arrows move its corner, enter marks inside, esc gives up "
@@ -163,6 +165,12 @@ class MapPane(Pane):
             return None, c.project.numbers(side, column)
         return c.project.classes(side, column)[0], None
 
+    def _scale(self, c: Context) -> Scale | None:
+        """Range of a continuous column, the same for A and B; None for other columns."""
+        sides: tuple[Side, ...] = ("A", "B") if c.project.two else ("A",)
+        values = [v for side in sides if (v := self._colours(c, side)[1]) is not None]
+        return Scale.of(np.concatenate(values)) if values else None
+
     def _under_cursor(
         self, c: Context, canvas: Canvas, left: int, width: int, rows: int, side: Side
     ) -> None:
@@ -182,8 +190,9 @@ class MapPane(Pane):
         s, project = c.selection, c.project
         side = project.side(s.view)
         classes, values = self._colours(c, side)
-        if values is not None:
-            return legend(c.look, Scale.of(values), width, note=s.colouring, lines=True)
+        if values is not None and (scale := self._scale(c)) is not None:
+            title = project.point_title(s.colouring)
+            return legend(c.look, scale, width, note=title, lines=True)
         if classes is None:
             return Canvas(width, 1, ascii_only=c.look.ascii)
         labels = project.classes(side, s.colouring)[1]
@@ -204,6 +213,8 @@ class MapPane(Pane):
                 ink = replace(look.accent, reverse=True) if layer == s.layer else look.muted
                 x = canvas.put(x + 1, 0, str(layer), ink)
         count = f"  {text.many(len(c.project.point_examples), 'point')}"
+        if undefined := max((drawn.undefined for drawn in self._drawn), default=0):
+            count += f" ({undefined:,} have no place)"
         x = canvas.put(x, 0, count, look.muted)
         qualities = {side: c.project.file(side).quality for side in sides}
         for name in qualities[sides[-1]]:

@@ -77,10 +77,6 @@ def _grouping_side(p: Project, s: Selection) -> Side:
     return side
 
 
-def _predicted(p: Project) -> str | None:
-    return p.a.pairs.with_role("prediction")
-
-
 def _pair_distances(p: Project, side: Side, measure: str) -> Floats:
     file = p.file(side)
     if measure == MAP_MEASURE:
@@ -94,9 +90,10 @@ def _curves(p: Project, s: Selection, measure: str) -> list[distances.Curve]:
     if s.view == "B−A":
         values = values - _pair_distances(p, "A", measure)
     codes, labels = _groups(p, s)
-    return [
-        curve for curve in distances.curves(values, codes, labels, p.pair_examples) if curve.pairs
-    ]
+    inside = codes >= 0  # others would only make the number of examples in a resample vary
+    values, codes, owners = values[inside], codes[inside], p.pair_examples[inside]
+    found = distances.curves(values, codes, labels, owners)
+    return [curve for curve in found if curve.pairs]
 
 
 def _warning(p: Project, s: Selection, curves: list[distances.Curve]) -> str:
