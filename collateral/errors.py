@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+_VERBS = frozenset(("is", "has", "ends", "cannot", "does"))
+"""What begins with one of these goes on with the file's name as its subject."""
+
 
 class CollateralError(Exception):
     """Something is wrong with a collateral file, or with what was asked of it.
@@ -18,4 +21,5 @@ class CollateralError(Exception):
         self.path = os.fspath(path)
         self.what = what
         self.advice = advice
-        super().__init__(f"{self.path}: {what}.{' ' + advice if advice else ''}")
+        joint = " " if what.partition(" ")[0] in _VERBS else ": "
+        super().__init__(f"{self.path}{joint}{what}.{' ' + advice if advice else ''}")

@@ -73,3 +73,9 @@ def write_simple(path: Path, examples: int = 2) -> Path:
         for row in range(min(examples, 2)):
             writer.add_attention(row, uniform(8))
     return path
+
+
+def sentence(path: object, what: str) -> str:
+    """How an error about a file begins: the name is the subject where a verb follows."""
+    verb = what.split(" ", 1)[0] in {"is", "has", "ends", "cannot", "does"}
+    return f"{path} {what}" if verb else f"{path}: {what}"

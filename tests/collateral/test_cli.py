@@ -14,6 +14,7 @@ import pytest
 import collateral
 from collateral import cli
 from tests.collateral.command import export, fails, rows_of, strict
+from tests.collateral.simple import sentence
 from tests.factory import write_collateral
 
 ROOT = Path(__file__).parents[2]
@@ -213,7 +214,7 @@ def test_usage_errors_are_one_sentence(
     status, message = fails(capsys, "export", toy, "--what", "pairs", "-o", tmp_path)
     assert (status, message) == (
         1,
-        f"{tmp_path}: is a directory. Give the name of a file to write.",
+        f"{tmp_path} is a directory. Give the name of a file to write.",
     )
 
 
@@ -236,7 +237,7 @@ def test_bad_files_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixtur
             path = tmp_path / name
             status, message = fails(capsys, *command, path)
             assert status == 1
-            assert message.startswith(f"{path}: {expected}")
+            assert message.startswith(sentence(path, expected))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["info", "--help"], ["export", "--help"]])

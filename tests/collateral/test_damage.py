@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import collateral
 from collateral import Column, layout
 from tests.collateral import forge
-from tests.collateral.simple import a_writer, some_tokens, uniform, write_simple
+from tests.collateral.simple import a_writer, sentence, some_tokens, uniform, write_simple
 from tests.factory import write_collateral
 
 
@@ -186,7 +186,7 @@ def test_foreign_files(tmp_path: Path) -> None:
     for name, (path, message) in foreign_files(tmp_path).items():
         with pytest.raises(collateral.CollateralError) as caught:
             collateral.open(path)
-        assert str(caught.value).startswith(f"{path}: {message}"), name
+        assert str(caught.value).startswith(sentence(path, message)), name
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")

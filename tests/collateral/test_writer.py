@@ -25,6 +25,7 @@ from tests.collateral.simple import (
     LAYERS,
     a_meta,
     a_writer,
+    sentence,
     some_tokens,
     uniform,
     write_simple,
@@ -434,7 +435,7 @@ def test_targets_that_cannot_be_written(tmp_path: Path) -> None:
     ):
         with pytest.raises(collateral.CollateralError) as caught:
             a_writer(target)
-        assert str(caught.value).startswith(f"{target}: {message}")
+        assert str(caught.value).startswith(sentence(target, message))
     assert list(tmp_path.iterdir()) == [fifo]
 
 
