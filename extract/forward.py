@@ -86,11 +86,12 @@ class Runner:
                 f"The memory of {self.loaded.device} is too small for {_size(batch)} at once; "
                 "lower --batch-size or --max-length."
             ) from error
-        except (RuntimeError, IndexError) as error:
+        except (RuntimeError, IndexError, MemoryError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExtractError(
                 f"{self.loaded.info.name} failed on {_size(batch)} ({first.rstrip('.')}); lower "
-                "--max-length if the model takes fewer tokens than its configuration says."
+                "--max-length, in case it takes fewer tokens than its configuration says, or "
+                "--batch-size."
             ) from error
 
     def inputs(self, batch: Sequence[Placed[Any]]) -> dict[str, torch.Tensor]:
@@ -189,21 +190,30 @@ class _BatchTap:
         dtype = next(self._runner.loaded.model.parameters()).dtype
         error = float(self._error)
         if not error <= _ROW_TOLERANCE.get(dtype, 1e-2):
-            advice = "Try --dtype float32."
-            if dtype == torch.float32:
-                advice = (
-                    "Attention that goes partly to a sink outside the text is not supported yet."
-                )
             raise ExtractError(
                 f"The attention weights of {self._runner.loaded.info.name} do not sum to one over "
                 f"the tokens of a text (off by {error:.3g}); nothing computed from them would be "
-                f"true. {advice}"
+                f"true. {_why_not_one(self._runner.loaded.model, dtype)}"
             )
         if not all(bool(torch.isfinite(vectors).all()) for vectors in self._points):
             raise ExtractError(
                 f"The hidden states of {self._runner.loaded.info.name} are not finite numbers; try "
                 "--dtype float32."
             )
+
+
+def _why_not_one(model: Any, dtype: torch.dtype) -> str:
+    """Why attention does not sum to one, as far as can be known, and what to do."""
+    kind = type(model).__name__
+    # "sinks", "sink_proj": transformers' names for what takes part in the softmax and is no token
+    if any("sink" in name for name, _ in model.named_parameters()):
+        return (
+            f"{kind} gives part of its attention to a sink, which is no token of the text; such "
+            "models are not supported yet."
+        )
+    if dtype != torch.float32:
+        return "Try --dtype float32."
+    return f"The attention of {kind} is not supported yet."
 
 
 def _size(batch: Sequence[Placed[Any]]) -> str:

@@ -115,13 +115,13 @@ def load(
     model = _load_weights(path, DTYPES.get(wanted, "auto"), trust_remote_code).to(device).eval()
     try:
         return describe(model, tokenizer, name or _short_name(path))
-    except ExtractError:
+    except (ExtractError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # what is no text model fails in as many ways as there are models
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ExtractError(
-            f"{path} ({type(model).__name__}) cannot be run as a text model with attention, which "
-            f"is all that is supported yet: {first.rstrip('.')}."
+            f"{path} is a {type(model).__name__}, which is not supported yet: only models that are "
+            f"one stack of attention layers over text are ({first.rstrip('.')})."
         ) from error
 
 
@@ -282,13 +282,12 @@ def _short_name(path: str) -> str:
 
 def _max_length(model: Any, tokenizer: Any) -> int | None:
     """Most tokens a model takes; tokenizers say "very many" where they do not know."""
-    positions = getattr(model.config, "max_position_embeddings", None)
+    limits = [tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None)]
     for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+        padding = getattr(module, "padding_idx", None)
+        if name.split(".")[-1] == "position_embeddings" and padding is not None:
             # RoBERTa and its kin count positions from the one after padding's
-            first = 0 if module.padding_idx is None else module.padding_idx + 1
-            positions = module.num_embeddings - first
-    limits = [tokenizer.model_max_length, positions]
+            limits.append(module.num_embeddings - padding - 1)
     known = [int(limit) for limit in limits if limit is not None and 0 < limit < 10**9]
     return min(known) if known else None
 
