@@ -160,7 +160,7 @@ class Coref(Task[TextGroup]):
             (own, pairs, self._pair_fields, [extras for group in records for extras in group]),
         ):
             for name in names:
-                free = free_name(name, table)
+                free = free_name(name, {"id", "text", *table})
                 table[free] = column_for(name, [extras.get(name) for extras in values])
                 fields[name] = (free, table[free])
         return Tables(examples, dict(_POINTS), pairs)

@@ -167,5 +167,6 @@ def test_kinds_of_columns_follow_from_values() -> None:
 def test_names_of_columns_can_be_taken() -> None:
     assert free_name("a/b", {"a_b"}) == "a_b (data)"
     assert free_name("@", {"x"}) == "field" and free_name("self", {}) == "self (data)"
+    assert free_name("tokens", {"tokens (data)"}) == "tokens (data) (data)"
     shared, own = shared_fields([[{"a": 1.0, "b": 1.0}, {"a": 1.0, "b": True}]])
     assert (shared, own) == (["a"], ["b"])
