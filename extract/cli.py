@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -21,7 +22,7 @@ examples:
 """
 
 DEBUG = "INTERPRET_DEBUG"
-"""Environment variable that shows the traceback of a defect."""
+"""Environment variable that, set to anything, shows tracebacks."""
 
 PROGRAM = "interpret-extract"
 _INTERRUPTED = 130
@@ -55,15 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("interrupted; nothing was written.")
         return _INTERRUPTED
     except ExtractError as error:
+        _debug()
         _say(str(error))
         return error.status
-    except Exception as error:
-        if os.environ.get(DEBUG):
-            raise
-        what = f"{type(error).__name__}: {error}".rstrip(".")
+    except Exception as error:  # the last net: a defect of ours, or of a library
+        _debug()
+        what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
         _say(
-            f"unexpected error ({what}); nothing was written. This is a defect: please report it, "
-            f"with what {DEBUG}=1 shows."
+            f"Unexpected error ({what}); this is a defect: please report it where interpret-tui "
+            f"comes from, with the traceback that {DEBUG}=1 shows."
         )
         return ExtractError.status
 
@@ -162,8 +163,8 @@ def _run(arguments: argparse.Namespace) -> int:
         from .console import Console
     except ImportError as error:
         raise ExtractError(
-            f"{error.name} is missing; extraction needs the extra: "
-            "pip install 'interpret-tui[extract]'."
+            f"{error.name} is missing; extraction needs more than the viewer does: in a clone of "
+            "the project, pip install '.[extract]' (see README, section Install)."
         ) from error
     try:
         with Console() as console:
@@ -216,6 +217,12 @@ def _one_line(message: str) -> str:
     from collateral.plain import printable  # late: it brings numpy
 
     return printable(line)
+
+
+def _debug() -> None:
+    """Shows the traceback of the error at hand, to those who ask for it."""
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
 
 
 def _say(message: str, program: str = PROGRAM) -> None:

@@ -7,28 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import (
-    AutoTokenizer,
-    MambaConfig,
-    MambaModel,
-    RobertaConfig,
-    RobertaModel,
-    T5Config,
-    T5Model,
-    ViTConfig,
-    ViTModel,
-)
+from transformers import AutoTokenizer, T5Config, T5Model
 
 import collateral
-from extract import cli, forward, pipeline, projection
+from extract import cli, pipeline, projection
 from extract.console import Console
 
-from .conftest import LINES, WIDTH, line, make_bert, make_tokenizer
+from .conftest import LINES, WIDTH, make_bert, make_tokenizer
 
 Write = Callable[..., Path]
 Run = Callable[..., tuple[int, str, str]]
@@ -267,53 +256,6 @@ def test_an_encoder_decoder_is_refused_by_name(run: Run, tmp_path: Path) -> None
     assert status == 1 and "encoder-decoder (T5)" in one_sentence(err)
 
 
-def test_models_that_are_no_text_models_are_refused(run: Run, tmp_path: Path) -> None:
-    vision = ViTConfig(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        image_size=8,
-        patch_size=4,
-    )
-    state = MambaConfig(vocab_size=80, hidden_size=16, num_hidden_layers=1, state_size=4)
-    made: list[Any] = [ViTModel(vision), MambaModel(state)]
-    for model in made:
-        folder = tmp_path / type(model).__name__
-        model.save_pretrained(folder)
-        make_tokenizer().save_pretrained(folder)
-        status, _, err = run(model=folder)
-        assert status == 1 and type(model).__name__ in one_sentence(err)
-
-
-def test_a_model_whose_positions_start_after_padding_takes_fewer_tokens(
-    run: Run, tmp_path: Path, write_lines: Write
-) -> None:
-    size: dict[str, Any] = {"vocab_size": 80, "hidden_size": 16, "intermediate_size": 16}
-    config = RobertaConfig(
-        **size, num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=40
-    )
-    model: Any = RobertaModel(config)
-    model.save_pretrained(tmp_path / "roberta")
-    tokenizer = make_tokenizer()
-    tokenizer.model_max_length = 10**30
-    tokenizer.save_pretrained(tmp_path / "roberta")
-    path = write_lines(line("He saw it. " + "and " * 80, "He", "it", id="1"), name="long.jsonl")
-    status, out, err = run(model=tmp_path / "roberta", data=path)
-    assert status == 0, err
-    assert f"cut at {40 - 2} tokens" in out  # padding is 1, the first position 2
-
-
-def test_data_cannot_steer_the_terminal(run: Run, write_lines: Write) -> None:
-    evil = "\x1b]0;x\x07\u202e"
-    wrong = LINES[0] | {"span1": LINES[0]["span1"] | {"text": evil}}
-    status, _, err = run(data=write_lines(wrong, name="evil.jsonl"))
-    assert status == 1 and "\\x1b]0;x\\x07" in one_sentence(err)
-    status, out, shown = run(data=write_lines(LINES[0] | {evil: []}, name="field.jsonl"))
-    assert status == 0 and "\\x1b]0;x\\x07" in out
-    assert not {"\x1b", "\x07", "\u202e"} & set(err + out + shown)
-
-
 def test_fields_may_have_the_names_of_our_own_arguments(
     run: Run, write_lines: Write, tmp_path: Path
 ) -> None:
@@ -327,26 +269,44 @@ def test_fields_may_have_the_names_of_our_own_arguments(
         assert {"example_row (data)", "span1_points (data)"} <= set(c.pairs.columns)
 
 
-def test_a_defect_is_one_sentence_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError("by zero")
+def test_fields_may_have_the_names_of_our_own_columns_behind_a_sign(
+    run: Run, write_lines: Write, tmp_path: Path
+) -> None:
+    rows = [one | {"@id": 7, "@text": True} for one in LINES]
+    status, _, err = run(data=write_lines(*rows, name="names.jsonl"))
+    assert status == 0, err
+    with collateral.open(tmp_path / "out.msgpack") as c:
+        assert c.examples["id"] == ["a", "b", "c"]
+        assert list(c.examples["id (data)"]) == [7, 7, 7]
+        assert c.examples["text (data)"] == [True, True, True]
 
+
+def test_a_defect_is_one_sentence_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by\nzero\x1b[31m.")
+
+    monkeypatch.delenv("INTERPRET_DEBUG", raising=False)
     monkeypatch.setattr(projection, "project", fail)
+    status, out, err = run()
+    said = one_sentence(err)
+    assert status == 1 and "(ZeroDivisionError: by zero\\x1b[31m)" in said
+    assert "report it" in said and "INTERPRET_DEBUG=1" in said
+    assert not out and {path.name for path in tmp_path.iterdir()} == {"data.jsonl"}
+    monkeypatch.setenv("INTERPRET_DEBUG", "1")
+    status, _, err = run()
+    assert status == 1 and "Traceback" in err and err.rstrip().endswith(said)
+
+
+def test_a_missing_library_is_told_with_the_way_to_install_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "extract.pipeline", None)
+    monkeypatch.delattr("extract.pipeline")
     status, _, err = run()
     said = one_sentence(err)
-    assert status == 1 and "ZeroDivisionError: by zero" in said and "INTERPRET_DEBUG" in said
-    monkeypatch.setenv("INTERPRET_DEBUG", "1")
-    with pytest.raises(ZeroDivisionError):
-        run()
-
-
-def test_a_forward_pass_that_fails_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise IndexError("index out of range")
-
-    monkeypatch.setattr(forward.Runner, "inputs", fail)
-    status, _, err = run()
-    assert status == 1 and "index out of range" in one_sentence(err)
+    assert status == 1 and "clone" in said and "pip install '.[extract]'" in said
 
 
 def test_a_span_head_that_does_not_fit(run: Run, tmp_path: Path) -> None:
