@@ -65,7 +65,7 @@ def test_files_that_do_not_belong_together_are_refused_in_a_sentence(
         Project.open([one, two])
     words = str(refusal.value)
     assert f"does not belong to one.msgpack: it has {names}" in words
-    assert words.startswith(f"{two}: ") and "\n" not in words
+    assert words.startswith(str(two)) and "\n" not in words
     assert words.endswith("Extract both from the same data with the same tokenizer and options.")
 
 
@@ -211,7 +211,7 @@ def test_means_count_examples_and_not_points(
     assert project.marked_examples(s) == {0, 1}
     found = project.head_view(s)
     np.testing.assert_array_equal(found.values, 3.0)
-    assert found.over == "mean of marked 2 examples"
+    assert found.over == "mean of 2 marked examples"
     np.testing.assert_allclose(project.head_view(replace(s, scope="all")).values, 106 / 3)
 
 
@@ -242,6 +242,10 @@ def test_marked_points_stand_for_their_examples(compared: Project) -> None:
 
 
 # -- distances --------------------------------------------------------------------------------
+
+
+BOOLEAN = {("correct", True): "correct", ("correct", False): "not correct"}
+"""How the groups of a boolean column are called."""
 
 
 def map_distances_by_hand(c: collateral.Collateral) -> Floats:
@@ -284,13 +288,12 @@ def test_distances_of_every_view_and_scope(
     for grouping in compared.limits.groupings:
         labels = (compared.a if view == "A" else compared.b).pairs[grouping]
         found = compared.distance_view(replace(s, grouping=grouping))
-        names = {True: "True", False: "False"}
         for curve in found.curves:
             member = [
                 i
                 for i, label in enumerate(labels)
                 if label is not None
-                and names.get(label, label).lower() in (curve.label.lower(), _yes_no(curve.label))
+                and curve.label in (label, BOOLEAN.get((grouping, label)))
                 and (rows is None or int(owners[i]) in rows)
             ]
             expected = mean_by_hand(values[member][..., None], owners[member], None)[:, 0]
@@ -299,10 +302,6 @@ def test_distances_of_every_view_and_scope(
         known = {label for i, label in enumerate(labels) if _counts(label, owners[i], rows)}
         assert len(found.curves) == len(known)
         assert found.difference == (view == "B−A")
-
-
-def _yes_no(label: str) -> str:
-    return {"yes": "true", "no": "false"}.get(label, label)
 
 
 def _counts(label: object, owner: object, rows: frozenset[int] | None) -> bool:
