@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import openTSNE
 
+from .errors import ExtractError
 from .quality import FloatArray, unit_rows
 
 EXACT_BELOW = 5000
@@ -111,6 +112,9 @@ def project(
 
     Returns:
         float32 [points, 2], finite, centred on zero.
+
+    Raises:
+        ExtractError: t-SNE did not come to finite coordinates.
     """
     points = len(unit)
     if points < FEWEST:
@@ -135,5 +139,7 @@ def project(
     )
     found = np.asarray(tsne.fit(affinities=affinities, initialization=start.copy()))
     if not np.isfinite(found).all():
-        found = start / _START_SPREAD
+        raise ExtractError(
+            "t-SNE ended in coordinates that are not numbers; try another --perplexity or --seed."
+        )
     return np.asarray(found - found.mean(axis=0), dtype=np.float32)

@@ -155,7 +155,9 @@ def _settings(ready: Prepared, options: RunOptions) -> dict[str, Setting]:
         "threads": torch.get_num_threads(),
         "seed": options.seed,
         "skip_bad": options.skip_bad,
-        "projection": "t-SNE (openTSNE, Barnes-Hut)",
+        "projection": "t-SNE (openTSNE, Barnes-Hut)"
+        if points >= projection.FEWEST
+        else "PCA (too few points for t-SNE)",
         "projection_input": "hidden states scaled to unit length (cosine)",
         "projection_start": "principal components of the mean over layers, the same for all layers",
         "perplexity": projection.usable_perplexity(options.perplexity, points),
@@ -181,7 +183,8 @@ def _notes(ready: Prepared, options: RunOptions) -> list[str]:
     perplexity = projection.usable_perplexity(options.perplexity, points)
     if points < projection.FEWEST:
         notes.append(
-            f"{points} points are too few for t-SNE; the maps are their principal components."
+            f"{points} points are too few for t-SNE; the map, the same for all layers, shows the "
+            "principal components of the mean over layers."
         )
     elif perplexity < options.perplexity:
         notes.append(

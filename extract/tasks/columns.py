@@ -56,7 +56,8 @@ def column_for(name: str, values: Sequence[Value]) -> Column:
         different = len(set(known))
         if different <= MOST_CATEGORIES and (different == 1 or 2 * different <= len(known)):
             kind = "categorical"
-    return Column(kind, meaning=f'The field "{name}" of the data.')
+    gaps = " Empty where it is unknown." if kind == "text" and len(known) < len(values) else ""
+    return Column(kind, meaning=f'The field "{name}" of the data.{gaps}')
 
 
 def cell(column: Column, value: Value) -> Value:
@@ -65,7 +66,9 @@ def cell(column: Column, value: Value) -> Value:
         return value
     if value is None:
         return ""
-    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value).lower()
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
