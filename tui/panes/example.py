@@ -103,7 +103,7 @@ class ExamplePane(Pane):
 
     def _table(self, c: Context, width: int, height: int) -> Table:
         """A row per pair: spans, gold label, and what each model says."""
-        short = width < 76
+        short = width < 100
         columns = [Column("pair", flexible=True), Column("gold")]
         sides: tuple[Side, ...] = ("A", "B") if c.project.two else ("A",)
         for side in sides:
