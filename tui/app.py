@@ -44,7 +44,7 @@ class InterpretApp(App[None]):
     def on_mount(self) -> None:
         """Gives the terminal back when told to end."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # no signals on Windows' loops, nor outside the main thread
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.exit, None, 128 + number)

@@ -160,7 +160,7 @@ def _plotext(
     import plotext  # needed by this pane only
 
     # plotext puts its limits in the middle of the outermost dots
-    across, down = (0.25, 0.125) if marker == "braille" else (0.5, 0.5)
+    across, down = (0.25, 0.125) if marker == "braille" else (0.499, 0.499)
     with _PLOTEXT:
         try:
             plotext.clear_figure()

@@ -284,3 +284,10 @@ def test_sparkline_fits(values: list[float], width: int | None, plain: bool) -> 
     line = sparkline(values, ASCII if plain else LOOK, width)
     assert cell_len(line) <= (len(values) if width is None else width)
     assert line.isascii() or not plain
+
+
+def test_a_plot_of_one_cell() -> None:
+    """plotext divides by the difference of its limits, which must not be zero."""
+    for look in (LOOK, ASCII):
+        for width, height in ((1, 1), (1, 9), (9, 1), (2, 2)):
+            curves([series("", [0.0, 0.0], spread=0.0)], look, width, height, current=None)
