@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
+from textual.geometry import Size
 from textual.reactive import var
 from textual.screen import Screen
 
@@ -57,6 +58,7 @@ class MainScreen(Screen[None]):
         self.panes: dict[PaneName, Pane] = {}
         self.history = History()
         self.message = ""
+        self._terminal: Size | None = None
         self._widgets: dict[PaneName, PaneWidget] = {name: PaneWidget(name) for name in PANES}
         self._lines = {
             name: LineWidget(name) for name in ("status", "tabs", "gists", "foot", "tiny")
@@ -285,8 +287,9 @@ class MainScreen(Screen[None]):
 
     # -- layout -----------------------------------------------------------------------------
 
-    def on_resize(self) -> None:
-        """Lays out for the new size."""
+    def on_resize(self, event: events.Resize) -> None:
+        """Lays out for the new size, which the app itself may not know yet."""
+        self._terminal = event.size
         self._arrange()
 
     def watch_active(self) -> None:
@@ -298,7 +301,7 @@ class MainScreen(Screen[None]):
         return self._widgets[name]
 
     def _arrange(self) -> None:
-        width, height = self.app.size
+        width, height = self._terminal or self.app.size
         layout = layout_for(width, height)
         shown = "small" if self.has_class("-zoom") and layout != "tiny" else layout
         for name in LAYOUTS:

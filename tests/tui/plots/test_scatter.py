@@ -249,8 +249,8 @@ def test_class_legend() -> None:
     assert class_legend(labels, counts, Look(ascii=True), 40).text() == (
         "o coreferent 400  x not coreferent 1,508"
     )
-    assert class_legend(labels, counts, Look(), 30, unknown=3).text() == "● coreferent 400  +2"
-    assert class_legend(labels, counts, Look(), 4).text() == "+2"
+    assert class_legend(labels, counts, Look(), 30, unknown=3).text() == "● coreferent 400  +2 more"
+    assert class_legend(labels, counts, Look(), 9).text() == "+2 more"
 
 
 def test_no_room_is_no_error() -> None:
