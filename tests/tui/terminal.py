@@ -21,6 +21,9 @@ import pyte
 
 COMMAND = Path(sys.executable).with_name("interpret-tui")
 
+_OWN = ("TEXTUAL", "LC_", "LANG", "COLUMNS", "LINES")
+"""Variables that a test sets or goes without; pytest-xdist gives its workers a fixed COLUMNS."""
+
 ESCAPES = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[PX^_].*?\x1b\\|.)")
 
 
@@ -53,7 +56,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.before = termios.tcgetattr(slave)
         self._slave = slave  # kept open: its modes are looked at when the program has ended
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TEXTUAL", "LC_", "LANG"))}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
         kept.pop("NO_COLOR", None)
         known = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(
