@@ -184,7 +184,7 @@ _SHOWN = {
     "pageup": "pgup",
     "pagedown": "pgdn",
 }
-_PAIRED = {"next-layer": "previous-layer", "next-head": "previous-head", "next-example": None}
+_PAIRED = {"next-layer": "previous-layer", "next-head": "previous-head"}
 
 
 def shown(key: str) -> str:

@@ -9,7 +9,7 @@ from . import text
 from .actions import PANES, PaneName, footer
 from .look import Look
 from .pane import Context, Pane
-from .plots.canvas import Canvas, Ink
+from .plots.canvas import Canvas
 from .state import VIEWS
 from .views.answers import TROUBLE
 
@@ -50,7 +50,7 @@ def status(c: Context, width: int) -> Line:
         parts = _status_parts(c)
     except TROUBLE as reason:
         parts = [(0, str(reason))]
-    separator = " | " if c.look.ascii else " │ "
+    separator = f" {c.look.marks.vertical} "
     while parts and x + sum(len(separator) + text.width(p) for _, p in parts) > width:
         parts.remove(max(parts))
     for _, part in sorted(parts, key=lambda item: _ORDER.index(item[0])):
@@ -71,7 +71,7 @@ def _models(c: Context, line: Line, short: bool) -> int:
     for view in VIEWS:
         current = view == s.view
         label = view if short or view == "B−A" else f"{view} {text.cut(project.name(view), 18)}"
-        mark = (">" if look.ascii else "▸") if current else " "
+        mark = look.marks.cursor if current else " "
         start = x
         x = line.canvas.put(x, 0, mark + label, look.accent if current else look.muted)
         line.hits.append((0, start, x, "model"))
@@ -109,17 +109,14 @@ def tabs(c: Context, active: PaneName, width: int) -> Line:
     x = 1
     for number, name in enumerate(PANES, start=1):
         current = name == active
-        mark = (">" if c.look.ascii else "▸") if current else " "
+        mark = c.look.marks.cursor if current else " "
+        ink = c.look.accent if current else c.look.muted
         label = TAB_NAMES[name] if full or current else ""
         start = x
-        x = line.canvas.put(x, 0, f"{mark}{number} {label}".rstrip(), _tab_ink(c.look, current))
+        x = line.canvas.put(x, 0, f"{mark}{number} {label}".rstrip(), ink)
         line.hits.append((0, start, x, f"pane-{name}"))
         x += 1
     return line
-
-
-def _tab_ink(look: Look, current: bool) -> Ink:
-    return look.accent if current else look.muted
 
 
 def gists(

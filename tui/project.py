@@ -291,7 +291,7 @@ class Project:
 
     def classes(self, side: Side, column: str) -> tuple[Ints, tuple[str, ...]]:
         """A categorical or boolean column of the points: codes (-1 unknown), labels."""
-        return self.once(("classes", side, column), lambda: self.codes("points", side, column))
+        return self.codes("points", side, column)
 
     def codes(
         self, table: Literal["points", "pairs"], side: Side, column: str
@@ -300,13 +300,18 @@ class Project:
 
         A label then keeps its colour everywhere: the labels of the pairs' gold column come first.
         """
+        return self.once(("codes", table, side, column), lambda: self._codes(table, side, column))
+
+    def _codes(
+        self, table: Literal["points", "pairs"], side: Side, column: str
+    ) -> tuple[Ints, tuple[str, ...]]:
         tables = [getattr(f, table) for f in (self.a, self.b) if f is not None]
         codes, own = getattr(self.file(side), table).codes(column)
         if tables[0].columns[column] == "boolean":
             title = tables[0].describe(column).title or column
             return codes, (f"not {title}", title)
         first = frozenset(self._gold_labels)
-        union = {label for t in tables for label in t.codes(column)[1]}
+        union = {label for t in tables for label in t.labels(column)}
         labels = tuple(sorted(union, key=lambda label: (label not in first, label)))
         places = np.array([*(labels.index(label) for label in own), -1], dtype=np.int32)
         return places[codes], labels
@@ -314,7 +319,7 @@ class Project:
     @cached_property
     def _gold_labels(self) -> tuple[str, ...]:
         gold = self.a.pairs.with_role("gold")
-        return self.a.pairs.codes(gold)[1] if gold else ()
+        return self.a.pairs.labels(gold) if gold else ()
 
     def point_title(self, column: str) -> str:
         """A column of the points, for people."""

@@ -37,7 +37,7 @@ class MainScreen(Screen[None]):
 
     Attributes:
         selection: what is being looked at. Panes draw it and ask for another by message.
-        active: the pane that has the focus, or had it last.
+        active: the pane that the keys go to.
         project: the open files; None until they are loaded, right after the first frame.
     """
 

@@ -48,10 +48,11 @@ def _distance_view(p: Project, s: Selection) -> DistanceView:
     by_model = p.a.pairs.describe(s.grouping).role in ("prediction", "correct")
     owner = f" ({_grouping_side(p, s)})" if p.two and by_model else ""
     measure = p.measure_title(s.measure).removesuffix(" distance")
-    count = len(np.unique(p.pair_examples[_groups(p, s)[0] >= 0]))
+    codes, labels = _groups(p, s)
+    count = len(np.unique(p.pair_examples[codes >= 0]))
     return DistanceView(
         curves=curves,
-        categories=[_groups(p, s)[1].index(curve.label) for curve in curves],
+        categories=[labels.index(curve.label) for curve in curves],
         title=f"{measure} · by {column}{owner}",
         difference=s.view == "B−A",
         over="this example" if s.scope == "example" else f"{count:,} ex.",
