@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from .errors import ExtractError
-from .metrics.spans import PairIndex
+from .index import pair_index
+
+if TYPE_CHECKING:
+    from .capture import Ran
+    from .tasks.base import Placed
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,30 @@ class SpanHead:
         v = pairs.second.mean(last, pairs.examples)
         features = torch.cat([u, v, u * v, (u - v).abs()], dim=-1)
         return features @ self.weight[0].to(features.device) + self.bias.to(features.device)
+
+
+@dataclass(frozen=True)
+class SpanPredictor:
+    """Predicts a logit for each pair of an example.
+
+    Attributes:
+        head: makes the logits from the last hidden state.
+        full: False, the model's own head is not needed.
+    """
+
+    head: SpanHead
+    full: bool = False
+
+    def predict(self, ran: Ran, batch: Sequence[Placed[Any]]) -> list[Any]:
+        """float32 [pairs] for each example; None for those without pairs."""
+        index = pair_index(batch, ran.last.device)
+        if index is None:
+            return [None] * len(batch)
+        logits = self.head.logits(ran.last, index).float().cpu().numpy()
+        found, at = [], 0
+        for one in batch:
+            found.append(logits[at : (at := at + len(one.pairs))] if one.pairs else None)
+        return found
 
 
 def load_span_head(path: Path, width: int) -> SpanHead:

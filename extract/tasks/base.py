@@ -1,24 +1,96 @@
-"""What a task is: everything the pipeline must be told that depends on the kind of data."""
+"""What a task is: everything the pipeline must be told that depends on the kind of data.
+
+A task is made once per run. Its methods are called in this order: ``read`` once; for every example
+``given``, then ``place``; ``tables``, ``notes`` and ``predictor`` once; then, window by window and
+perhaps in several processes, ``extend``, the model, ``predictor.predict`` and ``rows``; ``score``
+at the end, on the sums of what all examples counted.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from collateral.schema import Column, Measure
 
 from ..encoding import Encoded
 from ..errors import BadLine
 
+if TYPE_CHECKING:
+    from ..capture import Ran
+    from ..models import HeadKind, LoadedModel
+    from ..records import Record
+
 Range = tuple[int, int]
 Group = TypeVar("Group")
 Values = dict[str, Any]
+
+NOWHERE: Range = (0, 0)
+"""The token range of an item that is about no token in particular."""
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """What the command line says to a task; a task reads what concerns it.
+
+    Attributes:
+        data: what the data is called in messages.
+        span_head: safetensors file that turns span pairs into predictions.
+        points: which tokens become points, as the task understands it; "" is its own choice.
+        labels: names of labels that spans are made of, for ``tagging``.
+        generate: most tokens that a language model adds to each text.
+        side: whose hidden states the points are of, for encoder-decoders.
+        kinds: further fields whose kind of column is given: name to kind.
+        seed: of random choices.
+    """
+
+    data: Path = field(default_factory=Path)
+    span_head: Path | None = None
+    points: str = ""
+    generate: int = 0
+    side: str = "target"
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Given:
+    """An example before it is tokenised.
+
+    Attributes:
+        text: the text, or the first of two texts.
+        second: a second text for models that take two, None if there is one only.
+        target: what an encoder-decoder is to write, None for other models.
+    """
+
+    text: str
+    second: str | None = None
+    target: str | None = None
+
+    @property
+    def whole(self) -> str:
+        """All texts, a line each: the example's text in the file, which offsets count in."""
+        parts = (self.text, self.second, self.target)
+        return "\n".join(part for part in parts if part is not None)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of an example and, where known, their gold parse.
+
+    Attributes:
+        tokens: half-open token range of each word; (0, 0) where none of its tokens is left.
+        heads: for each word the number of its head, -1 for the root; None without a parse.
+        relations: the relation of each word to its head.
+    """
+
+    tokens: tuple[Range, ...]
+    heads: tuple[int, ...] | None = None
+    relations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,9 +114,12 @@ class Placed(Generic[Group]):
     """An example whose spans are known as tokens, ready to be run.
 
     Attributes:
-        source: what the task read.
-        points: half-open token ranges of the points, in token order.
+        source: what the task read; lines without a place are left out of it.
+        points: half-open token ranges of the points, in token order; for encoder-decoders they
+            count in the joined tokens and lie on one side.
         pairs: spans that are compared.
+        items: token ranges of the rows of the summary table, ``NOWHERE`` for none.
+        words: for relation metrics; None where words do not matter.
     """
 
     id: str
@@ -52,17 +127,19 @@ class Placed(Generic[Group]):
     encoded: Encoded
     source: Group
     points: tuple[Range, ...]
-    pairs: tuple[PlacedPair, ...]
+    pairs: tuple[PlacedPair, ...] = ()
+    items: tuple[Range, ...] = ()
+    words: Words | None = None
 
 
 @dataclass
 class Source(Generic[Group]):
-    """What a task read from its file.
+    """What a task read from its records.
 
     Attributes:
         groups: the examples, not tokenised yet.
-        lines: lines that are not blank.
-        bad: lines that were left out.
+        lines: records that there were.
+        bad: records that were left out.
         notes: what whoever looks at the numbers should know.
     """
 
@@ -74,35 +151,41 @@ class Source(Generic[Group]):
 
 @dataclass(frozen=True)
 class Tables:
-    """The columns a task adds to the three tables."""
+    """The columns a task adds to the tables of the file."""
 
     examples: Mapping[str, Column]
     points: Mapping[str, Column]
-    pairs: Mapping[str, Column]
+    pairs: Mapping[str, Column] = field(default_factory=dict)
+    items: Mapping[str, Column] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Values of one example: its own, those of its points and those of its pairs."""
+    """Values of one example: its own, those of its points, pairs and items.
+
+    Attributes:
+        items: each with a value for "text" beside those of the task's columns.
+        tally: numbers that are summed over all examples and then scored.
+    """
 
     example: Values
     points: Sequence[Values]
-    pairs: Sequence[Values]
+    pairs: Sequence[Values] = ()
+    items: Sequence[Values] = ()
+    tally: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Score:
-    """How predictions compare with gold.
+class Predictor(Protocol):
+    """Turns what a model put out into predictions, on the device, batch by batch.
 
     Attributes:
-        right: number of pairs (or other units) predicted right.
-        judged: number that have both a prediction and a gold label.
-        majority: number of the commonest gold label among those judged.
+        full: whether the model must be run with its head (``Ran.logits``).
     """
 
-    right: int
-    judged: int
-    majority: int
+    full: bool
+
+    def predict(self, ran: Ran, batch: Sequence[Placed[Any]]) -> list[Any]:
+        """What the model says of each example of a batch, small and on the CPU."""
 
 
 class Task(ABC, Generic[Group]):
@@ -110,52 +193,78 @@ class Task(ABC, Generic[Group]):
 
     Attributes:
         name: as given with ``--task``.
-        example_metrics, pair_metrics: names of the head metrics that make sense.
+        summary: one line for ``interpret-extract tasks``.
+        fields: the fields of a record that it reads: name to what it is, for people.
+        head: which head of the model makes its predictions, None for none.
+        item: what a row of the summary table is about: "word", "label", "token" or "".
+        pair_metrics: names of the head metrics of pairs that make sense.
         measures: distances between the spans of a pair.
     """
 
-    name: str
-    example_metrics: tuple[str, ...]
-    pair_metrics: tuple[str, ...]
-    measures: tuple[Measure, ...]
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    fields: ClassVar[Mapping[str, str]] = {}
+    head: ClassVar[HeadKind | None] = None
+    item: ClassVar[str] = ""
+    pair_metrics: ClassVar[tuple[str, ...]] = ()
+    measures: ClassVar[tuple[Measure, ...]] = ()
+
+    def __init__(self, options: TaskOptions | None = None) -> None:
+        self.options = options or TaskOptions()
 
     @abstractmethod
-    def read(self, path: Path, *, skip_bad: bool) -> Source[Group]:
-        """Reads the data.
+    def read(self, records: Iterable[Record | BadLine], *, skip_bad: bool) -> Source[Group]:
+        """Makes examples of the records; bad ones are raised, or collected with ``skip_bad``.
 
         Raises:
-            ExtractError: the file, or a line of it, cannot be used.
+            ExtractError: the data cannot be used.
         """
 
     @abstractmethod
-    def text(self, group: Group) -> str:
-        """The text of an example."""
+    def given(self, group: Group) -> Given:
+        """The text, or texts, of an example."""
 
     @abstractmethod
     def place(self, group: Group, encoded: Encoded) -> tuple[Placed[Group] | None, list[BadLine]]:
-        """Finds an example's spans among its tokens.
+        """Finds points, pairs, items and words of an example among its tokens.
 
         Returns:
-            The example without the lines that have no place, None if none is left; those lines.
+            The example without the records that have no place, None if none is left; those records.
         """
 
     @abstractmethod
-    def tables(self, placed: Sequence[Placed[Group]]) -> Tables:
+    def tables(self, groups: Sequence[Group], loaded: LoadedModel) -> Tables:
         """The columns that these examples need."""
 
-    @abstractmethod
-    def notes(self, placed: Sequence[Placed[Group]], has_head: bool) -> list[str]:
+    def notes(self, groups: Sequence[Group], loaded: LoadedModel) -> list[str]:
         """What whoever looks at predictions should know of where they come from."""
+        return []
+
+    def predictor(self, loaded: LoadedModel) -> Predictor | None:
+        """What makes predictions of the model's outputs; None if it has no head for it.
+
+        Raises:
+            ExtractError: the head does not fit the task.
+        """
+        return None
+
+    def extend(self, placed: Sequence[Placed[Group]], loaded: LoadedModel) -> list[Placed[Group]]:
+        """The examples with what the model adds to them before it is looked at (generation)."""
+        return list(placed)
 
     @abstractmethod
-    def rows(self, placed: Placed[Group], logits: npt.NDArray[np.float32] | None) -> Rows:
+    def rows(self, placed: Placed[Group], predicted: Any) -> Rows:
         """The values of one example.
 
         Args:
             placed: the example.
-            logits: float32 [pairs] of a head, None if there is no head.
+            predicted: what the predictor said of it, None without one.
         """
 
-    @abstractmethod
-    def score(self) -> Score:
-        """How all predictions passed to :meth:`rows` so far compare with gold."""
+    def score(self, total: Counter[str]) -> list[str]:
+        """How predictions compare with gold, in sentences; empty if there is nothing to compare.
+
+        Args:
+            total: the sums of all examples' tallies.
+        """
+        return []

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from collateral.schema import Column, Measure
 
-from ..data import PairRecord, TextGroup, Value, read_pairs
+from ..data import PairRecord, TextGroup, Value, pairs_from_records
 from ..encoding import Encoded
 from ..errors import BadLine
-from ..metrics import EXAMPLE_METRICS, PAIR_METRICS
-from .base import Placed, PlacedPair, Range, Rows, Score, Source, Tables, Task, Values
+from ..metrics import PAIR_METRICS
+from ..span_head import SpanPredictor, load_span_head
+from .base import (
+    Given,
+    Placed,
+    PlacedPair,
+    Predictor,
+    Range,
+    Rows,
+    Source,
+    Tables,
+    Task,
+    TaskOptions,
+    Values,
+)
 from .columns import cell, column_for, free_name, shared_fields
+
+if TYPE_CHECKING:
+    from ..models import LoadedModel
+    from ..records import Record
 
 YES, NO, BOTH = "coreferent", "not coreferent", "ambiguous"
 
@@ -83,7 +97,17 @@ class Coref(Task[TextGroup]):
     """Span pairs in texts; see :class:`~extract.tasks.base.Task`."""
 
     name = "coref"
-    example_metrics = tuple(EXAMPLE_METRICS)
+    summary = "pairs of spans that may name the same thing (WSC, GAP)"
+    fields: ClassVar[Mapping[str, str]] = {
+        "id": "name of the pair",
+        "text": "the text",
+        "span1": "the candidate: an object with text, start and end (characters)",
+        "span2": "the pronoun, in the same form",
+        "label": "gold answer, true or false (may be missing)",
+        "schema_id": "name of the example (may be missing: lines of one text belong together)",
+        "prediction": "a model's answer, true or false (may be missing)",
+        "probability": "the model's probability of true (may be missing)",
+    }
     pair_metrics = tuple(PAIR_METRICS)
     measures = (
         Measure(
@@ -104,26 +128,24 @@ class Coref(Task[TextGroup]):
         ),
     )
 
-    def __init__(self) -> None:
-        self._path = Path()
-        self._gold: Counter[bool] = Counter()
-        self._right = 0
+    def __init__(self, options: TaskOptions | None = None) -> None:
+        super().__init__(options)
+        self._head = self.options.span_head is not None
         self._example_fields: dict[str, tuple[str, Column]] = {}
         self._pair_fields: dict[str, tuple[str, Column]] = {}
 
-    def read(self, path: Path, *, skip_bad: bool) -> Source[TextGroup]:
-        """Reads span pairs; see :func:`extract.data.read_pairs`."""
-        self._path = path
-        reading = read_pairs(path, skip_bad=skip_bad)
+    def read(self, records: Iterable[Record | BadLine], *, skip_bad: bool) -> Source[TextGroup]:
+        """Groups span pairs by their text; see :func:`extract.data.pairs_from_records`."""
+        reading = pairs_from_records(records, self.options.data, skip_bad=skip_bad)
         notes = []
         if reading.dropped_fields:
             names = ", ".join(reading.dropped_fields)
             notes.append(f"Fields that hold lists or objects were not kept: {names}.")
         return Source(reading.groups, reading.lines, reading.bad, notes)
 
-    def text(self, group: TextGroup) -> str:
+    def given(self, group: TextGroup) -> Given:
         """The text of an example."""
-        return group.text
+        return Given(group.text)
 
     def place(
         self, group: TextGroup, encoded: Encoded
@@ -135,7 +157,7 @@ class Coref(Task[TextGroup]):
             try:
                 first, second = (_tokens_of(record, name, encoded) for name in ("span1", "span2"))
             except _NoPlace as error:
-                bad.append(BadLine(self._path, record.line, str(error)))
+                bad.append(BadLine(self.options.data, record.line, str(error)))
                 continue
             kept.append((record, first, second))
         if not kept:
@@ -150,9 +172,9 @@ class Coref(Task[TextGroup]):
         points = tuple((at, at + 1) for at in pieces)
         return Placed(group.id, group.text, encoded, source, points, pairs), bad
 
-    def tables(self, placed: Sequence[Placed[TextGroup]]) -> Tables:
+    def tables(self, groups: Sequence[TextGroup], loaded: LoadedModel) -> Tables:
         """The columns of the coref task, and one for each further simple field of the data."""
-        records = [[record.extras for record in one.source.records] for one in placed]
+        records = [[record.extras for record in group.records] for group in groups]
         shared, own = shared_fields(records)
         examples, pairs = dict(_EXAMPLES), dict(_PAIRS)
         for names, table, fields, values in (
@@ -165,38 +187,53 @@ class Coref(Task[TextGroup]):
                 fields[name] = (free, table[free])
         return Tables(examples, dict(_POINTS), pairs)
 
-    def notes(self, placed: Sequence[Placed[TextGroup]], has_head: bool) -> list[str]:
+    def notes(self, groups: Sequence[TextGroup], loaded: LoadedModel) -> list[str]:
         """Whether predictions are the head's, the data's or unknown."""
-        records = [record for one in placed for record in one.source.records]
+        records = [record for group in groups for record in group.records]
         given = sum(record.prediction is not None for record in records)
-        if has_head:
+        if self._head:
             both = "; those in the data were passed over" if given else ""
             return [f"Predictions are those of the span head{both}."]
         if not given:
             return ["Predictions are unknown: no span head was given and the data holds none."]
         return [f"Predictions were read from the data, for {given} of {len(records)} pairs."]
 
-    def rows(self, placed: Placed[TextGroup], logits: npt.NDArray[np.float32] | None) -> Rows:
-        """Values of an example; counts its predictions for :meth:`score`."""
+    def predictor(self, loaded: LoadedModel) -> Predictor | None:
+        """The span head, if one was given."""
+        if self.options.span_head is None:
+            return None
+        return SpanPredictor(load_span_head(self.options.span_head, loaded.info.hidden_size))
+
+    def rows(self, placed: Placed[TextGroup], predicted: Any) -> Rows:
+        """Values of an example; ``predicted`` holds a logit per pair, None without a head."""
         judged = [
-            _judge(record, None if logits is None else float(logits[i]))
+            _judge(record, None if predicted is None else float(predicted[i]))
             for i, record in enumerate(placed.source.records)
         ]
         answers = [one.correct for one in judged if one.correct is not None]
-        self._right += sum(answers)
-        self._gold.update(bool(one.gold) for one in judged if one.correct is not None)
         example: Values = {
             "pairs": float(len(judged)),
             "correct": _all_right([one.correct for one in judged]),
             "score": sum(answers) / len(answers) if len(answers) == len(judged) else None,
             **_extras(self._example_fields, placed.source.records[0].extras),
         }
-        return Rows(example, _point_rows(placed, judged), [self._pair_row(one) for one in judged])
+        tally = Counter({"right": sum(answers), "judged": len(answers)})
+        tally.update(f"gold {one.gold}" for one in judged if one.correct is not None)
+        return Rows(
+            example,
+            _point_rows(placed, judged),
+            [self._pair_row(one) for one in judged],
+            tally=tally,
+        )
 
-    def score(self) -> Score:
-        """Pairs with a gold label and a prediction, so far."""
-        majority = max(self._gold.values(), default=0)
-        return Score(self._right, self._gold.total(), majority)
+    def score(self, total: Counter[str]) -> list[str]:
+        """Accuracy over the pairs with a gold label and a prediction, beside the majority's."""
+        judged = total["judged"]
+        if not judged:
+            return []
+        majority = max(total["gold True"], total["gold False"])
+        right, usual = total["right"] / judged, majority / judged
+        return [f"accuracy {right:.1%} of {judged:,} pairs (majority {usual:.1%})"]
 
     def _pair_row(self, judged: Judged) -> Values:
         return {
