@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 from .errors import ExtractError
 from .index import pair_index
+from .metrics.spans import PairIndex
 
 if TYPE_CHECKING:
     from .capture import Ran
@@ -65,10 +67,11 @@ class SpanPredictor:
         if index is None:
             return [None] * len(batch)
         logits = self.head.logits(ran.last, index).float().cpu().numpy()
-        found, at = [], 0
-        for one in batch:
-            found.append(logits[at : (at := at + len(one.pairs))] if one.pairs else None)
-        return found
+        ends = list(itertools.accumulate(len(one.pairs) for one in batch))
+        return [
+            logits[end - len(one.pairs) : end] if one.pairs else None
+            for one, end in zip(batch, ends, strict=True)
+        ]
 
 
 def load_span_head(path: Path, width: int) -> SpanHead:
