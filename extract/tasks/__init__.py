@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .base import Task
 from .coref import Coref
+from .registry import TASKS, find_task, register
 
-TASKS: dict[str, type[Task[Any]]] = {Coref.name: Coref}
-"""The tasks by their name on the command line."""
+for _task in (Coref,):
+    register(_task)
 
-__all__ = ["TASKS", "Coref", "Task"]
+__all__ = ["TASKS", "Coref", "Task", "find_task", "register"]
