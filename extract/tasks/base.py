@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -23,7 +23,7 @@ from ..errors import BadLine
 if TYPE_CHECKING:
     from ..capture import Ran
     from ..models import HeadKind, LoadedModel
-    from ..records import Record
+    from ..records import RecordSource
 
 Range = tuple[int, int]
 Group = TypeVar("Group")
@@ -213,7 +213,7 @@ class Task(ABC, Generic[Group]):
         self.options = options or TaskOptions()
 
     @abstractmethod
-    def read(self, records: Iterable[Record | BadLine], *, skip_bad: bool) -> Source[Group]:
+    def read(self, records: RecordSource, *, skip_bad: bool) -> Source[Group]:
         """Makes examples of the records; bad ones are raised, or collected with ``skip_bad``.
 
         Raises:

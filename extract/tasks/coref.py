@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,7 +32,7 @@ from .columns import cell, column_for, free_name, shared_fields
 
 if TYPE_CHECKING:
     from ..models import LoadedModel
-    from ..records import Record
+    from ..records import RecordSource
 
 YES, NO, BOTH = "coreferent", "not coreferent", "ambiguous"
 
@@ -134,9 +134,9 @@ class Coref(Task[TextGroup]):
         self._example_fields: dict[str, tuple[str, Column]] = {}
         self._pair_fields: dict[str, tuple[str, Column]] = {}
 
-    def read(self, records: Iterable[Record | BadLine], *, skip_bad: bool) -> Source[TextGroup]:
+    def read(self, records: RecordSource, *, skip_bad: bool) -> Source[TextGroup]:
         """Groups span pairs by their text; see :func:`extract.data.pairs_from_records`."""
-        reading = pairs_from_records(records, self.options.data, skip_bad=skip_bad)
+        reading = pairs_from_records(records, skip_bad=skip_bad)
         notes = []
         if reading.dropped_fields:
             names = ", ".join(reading.dropped_fields)
