@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
+from . import arguments
 from .errors import ExtractError, UsageError
-from .options import DEFAULT_MAPS, RunOptions
+from .importers import cli as importing
+from .options import RunOptions
 
 EPILOG = """\
 examples:
-  interpret-extract run --model ./my-checkpoint --task coref --data dev.jsonl -o tuned.msgpack
-  interpret-extract run --model ./my-checkpoint --span-head head.safetensors \\
-      --task coref --data dev.jsonl -o tuned.msgpack --attention 40
+  interpret-extract run --model ./my-checkpoint --task text --data texts.txt -o out.msgpack
+  interpret-extract run --model ./tagger --task tagging --data test.conll -o tags.msgpack
+  interpret-extract run --model ./my-checkpoint --task coref --span-head head.safetensors \\
+      --data dev.jsonl -o tuned.msgpack --attention 40
+  interpret-extract tasks
 """
 
 DEBUG = "INTERPRET_DEBUG"
@@ -26,6 +30,7 @@ DEBUG = "INTERPRET_DEBUG"
 
 PROGRAM = "interpret-extract"
 _INTERRUPTED = 130
+_PACKAGES = {"torch", "transformers", "tokenizers", "safetensors", "sklearn", "openTSNE", "scipy"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,12 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0, 1 for what cannot be done, 2 for wrong use, 130 when interrupted.
     """
     try:
-        arguments = build_parser().parse_args(argv)
-        return _run(arguments)
+        given = build_parser().parse_args(argv)
+        return int(given.act(given))
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 0
     except KeyboardInterrupt:
-        _say("interrupted; nothing was written.")
+        _say("interrupted; what was done is kept, and --resume goes on with it.")
         return _INTERRUPTED
     except ExtractError as error:
         _debug()
@@ -87,126 +92,73 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_inputs(run)
-    _add_amounts(run)
-    _add_engine(run)
+    run.set_defaults(act=_run)
+    arguments.add_run(run)
+    arguments.add_listings(commands, _list)
+    importing.add_parser(commands).set_defaults(act=_import)
     return parser
 
 
-def _add_inputs(run: argparse.ArgumentParser) -> None:
-    group = run.add_argument_group("what goes in and out")
-    add = group.add_argument
-    add("--model", required=True, metavar="PATH", help="folder of a model, or its name on the hub")
-    add("--task", default="coref", choices=("coref",), help="what the data is (default: coref)")
-    add("--data", required=True, type=Path, metavar="FILE", help="JSON Lines, one pair per line")
-    add("-o", "--output", required=True, type=Path, metavar="FILE", help="the file to write")
-    add("--name", default="", help="name of the model for people (default: from --model)")
-    add(
-        "--span-head",
-        type=Path,
-        metavar="FILE",
-        help="safetensors file with weight [1, 4 x width] and bias [1] that makes predictions",
-    )
-    add("--skip-bad", action="store_true", help="leave bad lines out and count them")
-    add(
-        "--trust-remote-code",
-        action="store_true",
-        help="run Python code that comes with the model (off: such models are refused)",
-    )
-
-
-def _add_amounts(run: argparse.ArgumentParser) -> None:
-    add = run.add_argument_group("how much of it").add_argument
-    add("--limit", type=_whole, metavar="N", help="only the first N texts")
-    add(
-        "--attention",
-        type=_maps,
-        default=DEFAULT_MAPS,
-        metavar="all|none|N",
-        help=f"keep whole attention maps of the first N texts (default: {DEFAULT_MAPS})",
-    )
-    add(
-        "--attention-dtype",
-        choices=("float16", "uint8"),
-        default="float16",
-        help="store a weight in 2 bytes, or in 1 with an error of at most .004 (default: float16)",
-    )
-    add("--max-length", type=_whole, metavar="N", help="tokens per text (default: the model's)")
-
-
-def _add_engine(run: argparse.ArgumentParser) -> None:
-    add = run.add_argument_group("how it runs").add_argument
-    add("--batch-size", type=_whole, default=32, metavar="N", help="texts at once (default: 32)")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    add(
-        "--dtype",
-        choices=("auto", "float32", "float16", "bfloat16"),
-        default="auto",
-        help="of the weights; auto is float32 on a CPU, else the checkpoint's (default: auto)",
-    )
-    add("--threads", type=_whole, metavar="N", help="CPU threads (default: all cores)")
-    add("--seed", type=_whole, default=0, metavar="N", help="of the t-SNE (default: 0)")
-    add("--perplexity", type=_number, default=30.0, metavar="X", help="of t-SNE (default: 30)")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    values = {k: v for k, v in vars(arguments).items() if k != "command"}
-    options = RunOptions(**values)
+def _run(given: argparse.Namespace) -> int:
+    options = arguments.run_options(given)
     # idle OpenMP threads that spin made t-SNE 16 times slower on a machine whose cores were shared
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # a mistyped path must not cost the seconds that torch takes to load
     _check_paths(options)
-    try:
-        from collateral import CollateralError
-
+    with _needed():
         from . import pipeline
         from .console import Console
+
+        with Console() as console:
+            summary = pipeline.run(options, console)
+        if summary is not None:
+            console.summary(summary)
+    return 0
+
+
+def _list(given: argparse.Namespace) -> int:
+    with _needed():
+        from . import listing, plugins
+
+        plugins.load(given.plugins)
+        what = {"tasks": listing.tasks, "metrics": listing.metrics}
+        print("\n".join(what[given.command]()))
+    return 0
+
+
+def _import(given: argparse.Namespace) -> int:
+    with _needed():
+        return importing.run(given)
+
+
+@contextlib.contextmanager
+def _needed() -> Iterator[None]:
+    """Says what to do where the packages of extraction are missing, or a file cannot be written."""
+    from collateral import CollateralError
+
+    try:
+        yield
     except ImportError as error:
+        if error.name is None or error.name.split(".")[0] not in _PACKAGES:
+            raise
         raise ExtractError(
             f"{error.name} is missing; extraction needs more than the viewer does: in a clone of "
             "the project, pip install '.[extract]' (see README, section Install)."
         ) from error
-    try:
-        with Console() as console:
-            summary = pipeline.run(options, console)
-        console.summary(summary)
     except CollateralError as error:
         raise ExtractError(str(error)) from error
-    return 0
 
 
 def _check_paths(options: RunOptions) -> None:
-    if not options.data.exists():
-        raise ExtractError(f"There is no data file {options.data}; check the path of --data.")
-    if options.data.is_dir():
-        raise ExtractError(f"{options.data} is a directory; give a JSON Lines file with --data.")
+    data, looks_like_file = options.data, options.data.suffix or options.format != "auto"
+    if data.is_dir():
+        raise ExtractError(f"{data} is a directory; give a file of records with --data.")
+    if not data.exists() and looks_like_file and options.format != "datasets":
+        raise ExtractError(f"There is no data file {data}; check the path of --data.")
     if options.span_head is not None and not options.span_head.exists():
         raise ExtractError(
             f"There is no span head {options.span_head}; check the path of --span-head."
         )
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'"{text}" is no whole number') from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'"{text}" is no number') from None
-
-
-def _maps(text: str) -> int | None:
-    if text in ("all", "none"):
-        return None if text == "all" else 0
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'"{text}" is neither all, none nor a number') from None
 
 
 def _one_line(message: str) -> str:

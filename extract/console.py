@@ -95,27 +95,23 @@ class Console:
 
 def _facts(summary: Summary, seconds: float) -> list[tuple[str, str]]:
     parts = [f"{name} {spent:.1f} s" for name, spent in summary.seconds.items() if spent >= 0.05]
-    facts = [
-        ("file", f"{summary.output} ({_size(summary.size)})"),
-        ("texts", f"{summary.texts:,}"),
-        ("pairs", f"{summary.pairs:,}"),
-        ("points", f"{summary.points:,}"),
-        ("accuracy", _accuracy(summary)),
-        ("attention", f"whole maps of {summary.maps:,} of {summary.texts:,} texts"),
-        ("time", f"{seconds:.1f} s ({', '.join(parts)})"),
+    facts = [("file", f"{summary.output} ({_size(summary.size)})"), ("texts", f"{summary.texts:,}")]
+    facts += [
+        (name, f"{count:,}")
+        for name, count in (("pairs", summary.pairs), ("points", summary.points))
+        if count
     ]
+    score = summary.score or ("unknown: no predictions, or no gold labels, to compare",)
+    facts += [("score" if number == 0 else "", line) for number, line in enumerate(score)]
+    facts.append(("attention", f"maps of {summary.maps:,} of {summary.texts:,} texts"))
+    facts += [
+        ("relations" if number == 0 else "", line) for number, line in enumerate(summary.relations)
+    ]
+    facts.append(("time", f"{seconds:.1f} s ({', '.join(parts)})"))
     peak = peak_memory()
     if peak is not None:
         facts.append(("memory", f"{_size(peak)} at most"))
     return facts
-
-
-def _accuracy(summary: Summary) -> str:
-    score = summary.score
-    if not score.judged:
-        return "unknown: there are no predictions, or no gold labels, to compare"
-    right, majority = score.right / score.judged, score.majority / score.judged
-    return f"{right:.1%} of {score.judged:,} pairs (majority {majority:.1%})"
 
 
 def _size(count: int) -> str:

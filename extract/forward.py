@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from .capture import Watch
+from collateral.packing import PackedAttention
+from collateral.schema import AttentionKind
+
+from .batches import layouts, model_inputs, points_on_side
+from .capture import Block, Ran, Watch
 from .errors import ExtractError
-from .metrics import attention as attention_metrics
-from .metrics import spans as span_metrics
-from .metrics.attention import AttentionView, BatchShape
-from .metrics.spans import PairIndex, SpanIndex
+from .index import pair_index
+from .keeping import KeptMap
+from .metrics import AttentionStats, WordStats, example_metrics
+from .metrics.spans import SpanIndex, span_distances
 from .models import LoadedModel
-from .span_head import SpanHead
-from .tasks.base import Placed, Task
+from .options import RunOptions
+from .tasks.base import Placed, Predictor, Task
 
 Array = npt.NDArray[np.float32]
 
 _ROW_TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+
+
+class OutOfMemory(Exception):
+    """The device's memory is too small for a batch; a smaller one may fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,39 +38,86 @@ class Outcome:
     """What is kept of one example.
 
     Attributes:
-        example_metrics: float32 [metrics, layers, heads].
-        pair_metrics: float32 [metrics, pairs, layers, heads].
+        placed: the example, with the points that were chosen after its prediction.
+        example_metrics: name to float32 [layers, heads].
+        pair_metrics: name to float32 [pairs, layers, heads].
         distances: float32 [measures, pairs, layers + 1].
         points: float32 [layers + 1, points, width], means of hidden states.
-        logits: float32 [pairs] of the head, None without one.
-        maps: [layers, heads, tokens, tokens], None if not kept.
+        predicted: what the predictor says, None without one.
+        maps: packed attention by kind, of an example that keeps it.
+        norms: norms of values by kind, float32 [layers, heads, keys], likewise.
+        hits: whether heads find gold relations, bool [2, arcs, layers, heads]; None without gold.
     """
 
-    example_metrics: Array
-    pair_metrics: Array
+    placed: Placed[Any]
+    example_metrics: Mapping[str, Array]
+    pair_metrics: Mapping[str, Array]
     distances: Array
     points: Array
-    logits: Array | None
-    maps: npt.NDArray[Any] | None
+    predicted: Any
+    maps: Mapping[str, PackedAttention]
+    norms: Mapping[str, Array]
+    hits: npt.NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True)
+class MetricNames:
+    """The metrics of one kind of attention: as registered, and as the file calls them."""
+
+    kind: AttentionKind
+    example: Mapping[str, str]
+    pair: Mapping[str, str]
+
+
+def metric_names(
+    loaded: LoadedModel, task: Task[Any], side: str, *, words: bool
+) -> dict[str, MetricNames]:
+    """The head metrics of a run, for each kind of attention.
+
+    Args:
+        loaded: the model.
+        task: names the metrics of pairs.
+        side: the tokens that pairs are of.
+        words: whether examples come with gold relations between words.
+    """
+    several = len(loaded.kinds) > 1
+    found = {}
+    for kind in loaded.kinds:
+        same = kind.queries == kind.keys
+        relate = words and kind.queries == kind.keys == side
+        names = example_metrics(same=same, causal=kind.causal, words=relate)
+        pairs = task.pair_metrics if kind.queries == kind.keys == side else ()
+
+        def named(metrics: Sequence[str], kind: AttentionKind = kind) -> dict[str, str]:
+            return {name: f"{kind.name}:{name}" if several else name for name in metrics}
+
+        found[kind.name] = MetricNames(kind, named(names), named(pairs))
+    return found
+
+
 class Runner:
     """Runs batches of one model for one task.
 
     Attributes:
-        watch: the model, set up to be watched.
         loaded: what is known of the model.
-        task: names the metrics.
-        head: makes predictions from the last hidden state, None without one.
-        map_dtype: in which attention is kept until it is written, float16 or float32.
+        side: the tokens whose hidden states are kept.
+        names: the metrics, by kind of attention.
     """
 
-    watch: Watch
-    loaded: LoadedModel
-    task: Task[Any]
-    head: SpanHead | None
-    map_dtype: torch.dtype = torch.float16
+    def __init__(
+        self,
+        watch: Watch,
+        loaded: LoadedModel,
+        task: Task[Any],
+        predictor: Predictor | None,
+        options: RunOptions,
+        *,
+        words: bool = False,
+    ) -> None:
+        self.loaded, self.task, self.options = loaded, task, options
+        self.side = loaded.side
+        self.names = metric_names(loaded, task, self.side, words=words)
+        self._watch, self._predictor = watch, predictor
 
     def run(self, batch: Sequence[Placed[Any]], keep: Sequence[bool]) -> list[Outcome]:
         """One forward pass.
@@ -72,172 +127,186 @@ class Runner:
             keep: for each, whether its attention maps are wanted.
 
         Raises:
-            ExtractError: the numbers are no attention, or the device's memory is too small.
+            ExtractError: the numbers are no attention, or the model failed.
+            OutOfMemory: the device's memory is too small.
         """
-        tap = _BatchTap(self, batch, keep)
+        tap = BatchTap(self, batch, keep)
+        full = self._predictor is not None and self._predictor.full
         try:
-            last = self.watch.run(self.inputs(batch), tap)
-            logits = None
-            if self.head is not None and tap.pairs is not None:
-                logits = self.head.logits(last, tap.pairs).float().cpu().numpy()
-            return tap.outcomes(logits)
-        except torch.OutOfMemoryError as error:
-            raise ExtractError(
-                f"The memory of {self.loaded.device} is too small for {_size(batch)} at once; "
-                "lower --batch-size or --max-length."
-            ) from error
-        except (RuntimeError, IndexError, MemoryError) as error:
+            ran = self._watch.run(model_inputs(self.loaded, batch), tap, full=full)
+            with torch.inference_mode():
+                return tap.outcomes(self._predictions(ran, batch))
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise OutOfMemory(str(error)) from error
+        except (RuntimeError, IndexError) as error:
+            if "can't allocate memory" in str(error):  # how torch says it of a CPU
+                raise OutOfMemory(str(error)) from error
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExtractError(
-                f"{self.loaded.info.name} failed on {_size(batch)} ({first.rstrip('.')}); lower "
+                f"{self.loaded.info.name} failed on {size_of(batch)} ({first.rstrip('.')}); lower "
                 "--max-length, in case it takes fewer tokens than its configuration says, or "
                 "--batch-size."
             ) from error
 
-    def inputs(self, batch: Sequence[Placed[Any]]) -> dict[str, torch.Tensor]:
-        """The model's keyword arguments, padded on the right, on its device."""
-        lengths = [len(one.encoded) for one in batch]
-        ids = np.full((len(batch), max(lengths)), self.loaded.pad_id, dtype=np.int64)
-        for row, one in enumerate(batch):
-            ids[row, : lengths[row]] = one.encoded.ids
-        mask = np.arange(max(lengths))[None, :] < np.array(lengths)[:, None]
-        device = self.loaded.device
-        return {
-            "input_ids": torch.from_numpy(ids).to(device),
-            "attention_mask": torch.from_numpy(mask.astype(np.int64)).to(device),
-        }
+    def _predictions(self, ran: Ran, batch: Sequence[Placed[Any]]) -> list[Any]:
+        if self._predictor is None:
+            return [None] * len(batch)
+        return self._predictor.predict(ran, batch)
 
 
-class _BatchTap:
+class BatchTap:
     """Reduces each layer of one batch as it passes."""
 
     def __init__(self, runner: Runner, batch: Sequence[Placed[Any]], keep: Sequence[bool]) -> None:
         self._runner, self._batch = runner, batch
-        info, device = runner.loaded.info, runner.loaded.device
-        self._lengths = [len(one.encoded) for one in batch]
-        self._shape = _shape(runner.loaded, batch)
-        self.pairs = _pair_index(batch, device)
-        rows = [row for row, one in enumerate(batch) for _ in one.points]
-        self._point_rows = torch.tensor(rows, dtype=torch.int64, device=device)
-        self._point_spans = SpanIndex.of([span for one in batch for span in one.points], device)
-        self._example_metrics: list[torch.Tensor] = []
-        self._pair_metrics: list[torch.Tensor] = []
-        self._distances: list[torch.Tensor] = []
+        loaded, options = runner.loaded, runner.options
+        self._layouts = layouts(loaded, batch)
+        self._pairs = pair_index(points_on_side(loaded, batch), loaded.device)
+        spans = [one.points for one in points_on_side(loaded, batch)]
+        self._point_rows = torch.tensor(
+            [row for row, points in enumerate(spans) for _ in points], dtype=torch.int64
+        )
+        self._point_spans = SpanIndex.of([span for points in spans for span in points])
         self._points: list[torch.Tensor] = []
-        self._error = torch.zeros((), device=device)
-        self._map_dtype = runner.map_dtype
-        stored = np.float16 if runner.map_dtype == torch.float16 else np.float32
-        self._maps = {
-            row: np.empty((info.layers, info.heads, n, n), dtype=stored)
-            for row, n in enumerate(self._lengths)
-            if keep[row]
-        }
-
-    def attention(self, layer: int, weights: torch.Tensor) -> None:
-        """Reduces one layer's weights to metrics; copies the maps that are kept."""
-        task, shape = self._runner.task, self._shape
-        view = AttentionView(weights, shape)
-        # torch.maximum hands NaN on, so that one look at the end of a batch is enough
-        self._error = torch.maximum(self._error, view.row_error)
-        self._example_metrics.append(attention_metrics.compute(view, task.example_metrics))
-        if self.pairs is not None:
-            self._pair_metrics.append(
-                span_metrics.compute(weights, shape, self.pairs, task.pair_metrics)
+        self._distances: list[torch.Tensor] = []
+        self._stats: dict[str, AttentionStats] = {}
+        self._words: dict[str, WordStats] = {}
+        self._maps: dict[str, dict[int, KeptMap]] = {}
+        self._norms: dict[str, list[torch.Tensor]] = {}
+        for name, metrics in runner.names.items():
+            layout, kind = self._layouts[name], metrics.kind
+            self._stats[name] = AttentionStats(
+                layout,
+                kind.layers,
+                tuple(metrics.example),
+                pair_metrics=tuple(metrics.pair),
+                pairs=self._pairs if metrics.pair else None,
             )
-        for row, maps in self._maps.items():
-            n = self._lengths[row]
-            # torch narrows to half precision some forty times faster than numpy does
-            maps[layer] = weights[row, :, :n, :n].to(self._map_dtype).cpu().numpy()
+            self._norms[name] = []
+            self._maps[name] = {
+                row: KeptMap(kind, q, k, options.top_for(k), options.attention_dtype)
+                for row, (q, k) in enumerate(
+                    zip(layout.query_lengths.tolist(), layout.key_lengths.tolist(), strict=True)
+                )
+                if keep[row]
+            }
 
-    def hidden(self, layer: int, states: torch.Tensor) -> None:
+    def attention(self, block: Block) -> None:
+        """Reduces a block of weights to metrics; copies the maps that are kept."""
+        self._stats[block.kind].add(block)
+        maps = self._maps[block.kind]
+        if not maps:
+            return
+        for place, row in enumerate(range(block.examples.start, block.examples.stop)):
+            kept = maps.get(row)
+            if kept is None or block.rows.start >= kept.queries:
+                continue
+            rows = slice(block.rows.start, min(block.rows.stop, kept.queries))
+            weights = block.weights[place, :, : rows.stop - rows.start, : kept.keys]
+            kept.add(block.layer, rows, weights)
+
+    def values(self, kind: str, layer: int, norms: torch.Tensor) -> None:
+        """Keeps the norms of values until the end of the batch."""
+        if self._maps[kind]:
+            self._norms[kind].append(norms.to(torch.float32).cpu())
+
+    def layer(self, kind: str, layer: int) -> None:
+        """Nothing is left to be done at the end of a layer."""
+
+    def hidden(self, side: str, layer: int, states: torch.Tensor) -> None:
         """Reduces one hidden state to distances and to the vectors of the points."""
-        if self.pairs is not None:
-            u = self.pairs.first.mean(states, self.pairs.examples)
-            v = self.pairs.second.mean(states, self.pairs.examples)
-            self._distances.append(span_metrics.span_distances(u, v))
-        self._points.append(self._point_spans.mean(states, self._point_rows))
+        if side != self._runner.side:
+            return
+        device = states.device
+        if self._pairs is not None:
+            pairs = self._pairs.to(device)
+            u = pairs.first.mean(states, pairs.examples)
+            v = pairs.second.mean(states, pairs.examples)
+            self._distances.append(span_distances(u, v).to(self._runner.loaded.device))
+        vectors = self._point_spans.to(device).mean(states, self._point_rows.to(device))
+        self._points.append(vectors.to(self._runner.loaded.device))
 
-    def outcomes(self, logits: Array | None) -> list[Outcome]:
+    def outcomes(self, predicted: Sequence[Any]) -> list[Outcome]:
         """What is kept, by example; checks that the numbers are what they are taken for."""
-        self._check_numbers()
-        example_metrics = torch.stack(self._example_metrics, 2).cpu().numpy()
+        reduced = {kind: stats.finish() for kind, stats in self._stats.items()}
+        self._check_numbers([float(one.row_error) for one in reduced.values()])
+        names = self._runner.names
+        examples = {
+            kind: dict(zip(names[kind].example.values(), one.example.cpu().numpy(), strict=True))
+            for kind, one in reduced.items()
+        }
+        pairs = {
+            kind: dict(zip(names[kind].pair.values(), one.pair.cpu().numpy(), strict=True))
+            for kind, one in reduced.items()
+        }
         points = torch.stack(self._points).cpu().numpy()
-        if self.pairs is not None:
-            pair_metrics = torch.stack(self._pair_metrics, 2).cpu().numpy()
+        measures = len(self._runner.task.measures)
+        distances = np.zeros((measures, 0, len(points)), np.float32)
+        if self._distances and measures:
             distances = torch.stack(self._distances, 2).cpu().numpy()
-        else:
-            info, task = self._runner.loaded.info, self._runner.task
-            size = (len(task.pair_metrics), 0, info.layers, info.heads)
-            pair_metrics = np.zeros(size, np.float32)
-            distances = np.zeros((len(task.measures), 0, info.layers + 1), np.float32)
         found, pair, point = [], 0, 0
         for row, one in enumerate(self._batch):
-            pairs = slice(pair, pair := pair + len(one.pairs))
-            mine = slice(point, point := point + len(one.points))
+            mine = slice(pair, pair := pair + len(one.pairs))
+            vectors = points[:, point : (point := point + len(one.points))]
+            chosen, vectors = self._chosen(one, predicted[row], vectors)
             found.append(
                 Outcome(
-                    example_metrics=example_metrics[:, row],
-                    pair_metrics=pair_metrics[:, pairs],
-                    distances=distances[:, pairs],
-                    points=points[:, mine],
-                    logits=None if logits is None else logits[pairs],
-                    maps=self._maps.get(row),
+                    placed=chosen,
+                    example_metrics={n: a[row] for of in examples.values() for n, a in of.items()},
+                    pair_metrics={n: a[mine] for of in pairs.values() for n, a in of.items()},
+                    distances=distances[:, mine],
+                    points=vectors,
+                    predicted=predicted[row],
+                    maps={k: m[row].packed() for k, m in self._maps.items() if row in m},
+                    norms=self._norms_of(row),
+                    hits=None,
                 )
             )
         return found
 
-    def _check_numbers(self) -> None:
-        dtype = next(self._runner.loaded.model.parameters()).dtype
-        error = float(self._error)
-        if not error <= _ROW_TOLERANCE.get(dtype, 1e-2):
+    def _chosen(
+        self, one: Placed[Any], predicted: Any, vectors: Array
+    ) -> tuple[Placed[Any], Array]:
+        """The example with the points that the task wants now that a prediction is known."""
+        points = self._runner.task.points_after(one, predicted)
+        if points is None:
+            return one, vectors
+        number = {span: i for i, span in enumerate(one.points)}
+        return replace(one, points=points), vectors[:, [number[span] for span in points]]
+
+    def _norms_of(self, row: int) -> dict[str, Array]:
+        return {
+            kind: torch.stack([layer[row] for layer in norms]).numpy()[
+                ..., : self._maps[kind][row].keys
+            ]
+            for kind, norms in self._norms.items()
+            if norms and row in self._maps[kind]
+        }
+
+    def _check_numbers(self, errors: Sequence[float]) -> None:
+        loaded = self._runner.loaded
+        dtype = next(loaded.model.parameters()).dtype
+        tolerance = _ROW_TOLERANCE.get(dtype, 1e-2)
+        error = next((one for one in errors if not one <= tolerance), 0.0)  # NaN is not, either
+        if error:
+            advice = (
+                f"The attention of {type(loaded.model).__name__} is not supported."
+                if dtype == torch.float32
+                else "Try --dtype float32."
+            )
             raise ExtractError(
-                f"The attention weights of {self._runner.loaded.info.name} do not sum to one over "
-                f"the tokens of a text (off by {error:.3g}); nothing computed from them would be "
-                f"true. {_why_not_one(self._runner.loaded.model, dtype)}"
+                f"The attention weights of {loaded.info.name} do not sum to one over the tokens of "
+                f"a text (off by {error:.3g}); nothing computed from them would be true. {advice}"
             )
         if not all(bool(torch.isfinite(vectors).all()) for vectors in self._points):
             raise ExtractError(
-                f"The hidden states of {self._runner.loaded.info.name} are not finite numbers; try "
+                f"The hidden states of {loaded.info.name} are not finite numbers; try "
                 "--dtype float32."
             )
 
 
-def _why_not_one(model: Any, dtype: torch.dtype) -> str:
-    """Why attention does not sum to one, as far as can be known, and what to do."""
-    kind = type(model).__name__
-    # "sinks", "sink_proj": transformers' names for what takes part in the softmax and is no token
-    if any("sink" in name for name, _ in model.named_parameters()):
-        return (
-            f"{kind} gives part of its attention to a sink, which is no token of the text; such "
-            "models are not supported yet."
-        )
-    if dtype != torch.float32:
-        return "Try --dtype float32."
-    return f"The attention of {kind} is not supported yet."
-
-
-def _size(batch: Sequence[Placed[Any]]) -> str:
+def size_of(batch: Sequence[Placed[Any]]) -> str:
+    """A batch in words."""
     longest = max(len(one.encoded) for one in batch)
-    return f"{len(batch)} texts of up to {longest} tokens"
-
-
-def _shape(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> BatchShape:
-    lengths = [len(one.encoded) for one in batch]
-    separators = np.zeros((len(batch), max(lengths)), dtype=np.bool_)
-    if loaded.separator_id is not None:
-        for row, one in enumerate(batch):
-            separators[row, : lengths[row]] = one.encoded.ids == loaded.separator_id
-    return BatchShape.of(lengths, separators, loaded.causal, loaded.device)
-
-
-def _pair_index(batch: Sequence[Placed[Any]], device: torch.device) -> PairIndex | None:
-    """Where the pairs of a batch are; None if it has none."""
-    pairs = [(row, pair) for row, one in enumerate(batch) for pair in one.pairs]
-    if not pairs:
-        return None
-    return PairIndex.of(
-        [row for row, _ in pairs],
-        [pair.span1 for _, pair in pairs],
-        [pair.span2 for _, pair in pairs],
-        device,
-    )
+    texts = "1 text" if len(batch) == 1 else f"{len(batch)} texts"
+    return f"{texts} of up to {longest} tokens"

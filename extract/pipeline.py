@@ -1,41 +1,36 @@
-"""One run: read, tokenise, forward, project, write. Nothing here knows the kind of task."""
+"""One run: read, tokenise, forward, put together, project. Nothing here knows the kind of task."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
+from collateral.schema import Setting
 
-from collateral import Writer
-
-from . import projection, quality
+from . import plugins, projection
+from .assemble import Assembly, arcs_of, create, described_metrics
 from .capture import watching
-from .encoding import encode
+from .describe import describe_run
 from .errors import BadLine, ExtractError, UsageError
-from .forward import Outcome, Runner
-from .models import LoadedModel, choose_device, load
+from .forward import Runner, metric_names
+from .metrics.relations import RelationScores
 from .options import RunOptions
+from .parts import Workspace, differences
+from .prepare import Prepared, prepare
 from .progress import Reporter, Silent, stage
-from .span_head import load_span_head
-from .tasks import TASKS
-from .tasks.base import Placed, Score, Task
-from .writing import Prepared, describe_run, open_writer, write_window
+from .relations import Relations
+from .tasks.base import Tables
+from .vectors import VectorStore
+from .windows import WindowRunner, windows
 
-WINDOW = 512
-WINDOW_BYTES = 256 << 20
-"""Examples are sorted by length within windows of so many, or of so many bytes of kept attention:
-memory does not grow with the number of examples, but for the vectors of the points."""
-
-_TOKENISE_AT_ONCE = 256
-_NO_LIMIT = 1 << 30
+_NOT_PLANNED = ("output", "resume", "restart", "threads")
+"""Options that a resumed run may have otherwise."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +39,9 @@ class Summary:
 
     Attributes:
         output: the file that was written.
-        texts, pairs, points, maps: rows written, and texts whose attention maps were kept.
-        score: predictions against gold; ``judged`` is 0 if there was nothing to compare.
+        texts, pairs, points, items, maps: rows written, and texts whose attention was kept.
+        score: predictions against gold, in sentences; empty if there was nothing to compare.
+        relations: how heads find gold relations, a line each; empty without gold relations.
         notes: as in the file.
         bad: lines that were left out.
         size: of the file, in bytes.
@@ -56,51 +52,48 @@ class Summary:
     texts: int
     pairs: int
     points: int
+    items: int
     maps: int
-    score: Score
+    score: tuple[str, ...]
+    relations: tuple[str, ...]
     notes: tuple[str, ...]
     bad: tuple[BadLine, ...]
     size: int
     seconds: dict[str, float]
 
 
-def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
+def run(options: RunOptions, reporter: Reporter | None = None) -> Summary | None:
     """Extracts a data set with a model into a collateral file.
 
     Args:
         options: what to do.
         reporter: hears of every stage.
 
+    Returns:
+        What was done; None in a process that only helps the first one.
+
     Raises:
-        ExtractError: anything the user can mend; nothing is left behind then.
+        ExtractError: anything the user can mend. What was done of the forward passes is kept
+            beside the target, for ``--resume``.
         CollateralError: the file cannot be written.
     """
     reporter = reporter or Silent()
     seconds: dict[str, float] = {}
     check_target(options)
+    plugins.load(options.plugins)
     with _timed(seconds, "preparing"):
         ready = prepare(options, reporter)
-    meta = describe_run(ready, options)
-    with ExitStack() as stack:
-        writer = stack.enter_context(open_writer(ready, meta, options.output))
-        with _timed(seconds, "forward"):
-            maps, vectors = forward(ready, options, writer, reporter)
-        with _timed(seconds, "t-SNE"):
-            write_maps(vectors, options, writer, reporter)
-        with _timed(seconds, "writing"), stage(reporter, "Writing"):
-            stack.close()
-    return Summary(
-        output=options.output,
-        texts=len(ready.placed),
-        pairs=ready.pairs,
-        points=ready.points,
-        maps=maps,
-        score=ready.task.score(),
-        notes=meta.notes,
-        bad=tuple(ready.bad),
-        size=options.output.stat().st_size,
-        seconds=seconds,
-    )
+        tables = ready.task.tables(ready.groups, ready.loaded)
+    workspace = open_workspace(options, ready)
+    with _timed(seconds, "forward"):
+        forward(ready, options, workspace, reporter)
+        ready.processes.wait()
+    if not ready.processes.first:
+        return None
+    with _timed(seconds, "putting together"):
+        summary = put_together(ready, options, tables, workspace, seconds, reporter)
+    workspace.remove()
+    return summary
 
 
 def check_target(options: RunOptions) -> None:
@@ -126,203 +119,140 @@ def check_target(options: RunOptions) -> None:
         ) from error
 
 
-def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
-    """Reads the data, loads the model, finds the spans among the tokens.
+def open_workspace(options: RunOptions, ready: Prepared) -> Workspace:
+    """The workspace of this run: one that goes on, or a new one.
 
     Raises:
-        ExtractError: data, model or head cannot be used.
+        ExtractError: there is an unfinished run, and it is not clear what is to become of it.
     """
-    reporter = reporter or Silent()
-    device = choose_device(options.device)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    task = TASKS[options.task]()
-    with stage(reporter, "Reading"):
-        source = task.read(options.data, skip_bad=options.skip_bad)
-    groups = source.groups[: options.limit]
-    if not groups:
-        raise ExtractError(_nothing(options.data, source.lines, len(source.bad)))
-    with stage(reporter, "Loading the model"):
-        loaded = load(
-            options.model,
-            name=options.name,
-            device=device,
-            dtype=options.dtype,
-            trust_remote_code=options.trust_remote_code,
+    workspace = Workspace.beside(options.output)
+    if ready.processes.first:
+        _start(workspace, plan_of(options, ready), options, len(windows(len(ready.groups))))
+    ready.processes.wait()
+    return workspace
+
+
+def _start(workspace: Workspace, plan: dict[str, object], options: RunOptions, total: int) -> None:
+    old = workspace.plan()
+    changed = [] if old is None else differences(old, plan)
+    if old is None or options.restart or (changed and not options.resume):
+        workspace.start(plan)
+    elif changed:
+        raise ExtractError(
+            f"The unfinished run of {options.output} was another one ({'; '.join(changed[:3])}); "
+            "give the same command to go on with it, or --restart to start anew."
         )
-        head = None
-        if options.span_head is not None:
-            head = load_span_head(options.span_head, loaded.info.hidden_size)
-    longest = _max_length(options, loaded)
-    bad = list(source.bad)
-    with stage(reporter, "Tokenising", len(groups)) as advance:
-        placed = []
-        for start in range(0, len(groups), _TOKENISE_AT_ONCE):
-            part = groups[start : start + _TOKENISE_AT_ONCE]
-            placed += _place(task, part, loaded, longest, options, bad)
-            advance(len(part))
-    if not placed:
-        raise ExtractError(_nothing(options.data, source.lines, len(bad)))
-    _check_ids(placed, loaded)
-    return Prepared(task, placed, loaded, head, longest, source.lines, bad, tuple(source.notes))
+    elif not options.resume and workspace.finished():
+        raise ExtractError(
+            f"There is an unfinished run of {options.output} ({workspace.finished()} of {total} "
+            "parts are done); go on with --resume, or start anew with --restart."
+        )
+
+
+def plan_of(options: RunOptions, ready: Prepared) -> dict[str, object]:
+    """All that the parts of a run depend on, to know whether two runs are the same."""
+    digest = hashlib.sha256()
+    for group, length in zip(ready.groups, ready.lengths, strict=True):
+        digest.update(f"{ready.task.given(group).whole}\0{length}\0".encode("utf-8", "replace"))
+    asked = {name: value for name, value in asdict(options).items() if name not in _NOT_PLANNED}
+    plan: dict[str, object] = {name: _plain(value) for name, value in asked.items()}
+    return {**plan, "texts": digest.hexdigest(), "weights": _weights_of(options.model)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+
+
+def _weights_of(model: str) -> list[str]:
+    """Name, size and time of the files of a model folder; empty for a name on the hub."""
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return []
+    found = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
+    return [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in found]
 
 
 def forward(
-    ready: Prepared, options: RunOptions, writer: Writer, reporter: Reporter | None = None
-) -> tuple[int, npt.NDArray[np.float32]]:
-    """Runs the model over all examples and writes everything but the maps of the points.
-
-    Returns:
-        Number of examples whose attention was kept; the points' vectors, float32
-        [layers + 1, points, width], all held in memory because t-SNE needs them together.
-    """
-    info = ready.loaded.info
-    vectors = np.empty((info.layers + 1, ready.points, info.hidden_size), dtype=np.float32)
-    kept = len(ready.placed) if options.attention is None else options.attention
-    # 8-bit weights are rounded once, from float32; half precision is how float16 ones are written
-    dtype = torch.float16 if options.attention_dtype == "float16" else torch.float32
-    point = row = 0
-    with (
-        stage(reporter or Silent(), "Forward pass", len(ready.placed)) as advance,
-        watching(ready.loaded.model, info.layers) as watch,
-    ):
-        runner = Runner(watch, ready.loaded, ready.task, ready.head, dtype)
-        for window in windows(ready.placed, kept, info.layers * info.heads * dtype.itemsize):
-            keep = [row + i < kept for i in range(len(window))]
-            found: list[Outcome | None] = [None] * len(window)
-            for batch in batches(window, options.batch_size):
-                outcomes = runner.run([window[i] for i in batch], [keep[i] for i in batch])
-                for i, outcome in zip(batch, outcomes, strict=True):
-                    found[i] = outcome
-                advance(len(batch))
-            outcomes = [outcome for outcome in found if outcome is not None]
-            for outcome in outcomes:
-                vectors[:, point : point + outcome.points.shape[1]] = outcome.points
-                point += outcome.points.shape[1]
-            write_window(writer, ready, window, outcomes, options)
-            row += len(window)
-    return min(kept, len(ready.placed)), vectors
-
-
-def windows(
-    placed: Sequence[Placed[Any]], kept: int, weight_bytes: int
-) -> Iterator[list[Placed[Any]]]:
-    """Runs of examples that are held in memory together.
-
-    Args:
-        placed: all examples, in order.
-        kept: the first so many keep their attention.
-        weight_bytes: of one query-key weight, for all layers and heads.
-    """
-    window: list[Placed[Any]] = []
-    size = 0
-    for row, one in enumerate(placed):
-        more = weight_bytes * len(one.encoded) ** 2 if row < kept else 0
-        if window and (len(window) >= WINDOW or size + more > WINDOW_BYTES):
-            yield window
-            window, size = [], 0
-        window.append(one)
-        size += more
-    if window:
-        yield window
-
-
-def batches(window: Sequence[Placed[Any]], size: int) -> Iterator[list[int]]:
-    """Indices of a window in batches of like lengths: padding is time lost."""
-    order = sorted(range(len(window)), key=lambda i: len(window[i].encoded))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
-
-
-def write_maps(
-    vectors: npt.NDArray[np.float32],
-    options: RunOptions,
-    writer: Writer,
-    reporter: Reporter | None = None,
+    ready: Prepared, options: RunOptions, workspace: Workspace, reporter: Reporter | None = None
 ) -> None:
-    """Makes and writes the map of every hidden state, and how faithful each is.
-
-    Args:
-        vectors: float32 [layers + 1, points, width]; rows are scaled to unit length in place.
-        options: seed, perplexity, threads.
-        writer: takes coordinates and qualities.
-        reporter: hears of every layer.
-    """
-    count, points, _ = vectors.shape
-    settings = projection.Settings(
-        projection.usable_perplexity(options.perplexity, points),
-        options.seed,
-        torch.get_num_threads(),
-    )
-    k = quality.neighbours_for(points)
-    found = []
-    with stage(reporter or Silent(), "t-SNE by layer", count) as advance:
-        start = projection.common_start(vectors, options.seed)
-        for layer in range(count):
-            unit = quality.unit_rows(vectors[layer])
-            coordinates = projection.project(unit, start, settings)
-            writer.set_coordinates(layer, coordinates)
-            found.append(quality.map_quality(unit, coordinates, k, options.seed))
-            advance(1)
-    if k:
-        trust, recall = np.array(found, dtype=np.float32).T
-        writer.set_quality(f"trustworthiness@{k}", trust)
-        writer.set_quality(f"recall@{k}", recall)
+    """Runs the model over this process's windows that are not done yet; a part is left of each."""
+    kept = len(ready.groups) if options.attention is None else options.attention
+    with (
+        stage(reporter or Silent(), "Forward pass", len(ready.groups)) as advance,
+        watching(ready.loaded, values=options.values and kept > 0) as watch,
+    ):
+        runner = Runner(
+            watch, ready.loaded, ready.task, ready.predictor, options, words=ready.words
+        )
+        window_runner = WindowRunner(ready, runner, workspace, kept)
+        for number, rows in enumerate(windows(len(ready.groups))):
+            if not ready.processes.mine(number) or workspace.done(number):
+                advance(len(rows))
+            else:
+                window_runner.run(number, rows, advance)
 
 
-def _place(
-    task: Task[Any],
-    groups: Sequence[Any],
-    loaded: LoadedModel,
-    longest: int,
+def put_together(
+    ready: Prepared,
     options: RunOptions,
-    bad: list[BadLine],
-) -> list[Placed[Any]]:
-    """Tokenises some examples; lines without a place are raised, or added to ``bad``."""
-    texts = [task.text(group) for group in groups]
-    placed = []
-    for group, encoded in zip(groups, encode(loaded.tokenizer, texts, longest), strict=True):
-        one, lost = task.place(group, encoded)
-        if lost and not options.skip_bad:
-            raise lost[0]
-        bad.extend(lost)
-        if one is not None:
-            placed.append(one)
-    return placed
-
-
-def _check_ids(placed: Sequence[Placed[Any]], loaded: LoadedModel) -> None:
-    known = loaded.model.get_input_embeddings().num_embeddings
-    largest = max(int(one.encoded.ids.max()) for one in placed)
-    if largest >= known:
-        raise ExtractError(
-            f"The tokenizer of {loaded.info.name} does not fit its weights: token {largest} is "
-            f"beyond the {known} that the model knows."
+    tables: Tables,
+    workspace: Workspace,
+    seconds: dict[str, float],
+    reporter: Reporter,
+) -> Summary:
+    """Writes the file from the parts of a run, and the maps of its points."""
+    numbers = range(len(windows(len(ready.groups))))
+    summaries = [workspace.summary(number) for number in numbers]
+    points = sum(count for count, _ in summaries)
+    notes = list(dict.fromkeys(note for _, some in summaries for note in some))
+    settings = projection.Settings.of(options, points)
+    names = metric_names(ready.loaded, ready.task, ready.loaded.side, words=ready.words)
+    relations = Relations.of(ready) if ready.words else None
+    meta = describe_run(
+        ready, options, settings.described(points), [*notes, *settings.notes(points)]
+    )
+    baselines = relations.baselines if relations else {}
+    scores = RelationScores()
+    info = ready.loaded.info
+    with ExitStack() as stack:
+        store = stack.enter_context(
+            VectorStore(workspace.folder / "vectors", info.layers + 1, info.hidden_size)
         )
-
-
-def _max_length(options: RunOptions, loaded: LoadedModel) -> int:
-    """Tokens that texts are cut at.
-
-    Raises:
-        UsageError: more are asked for than the model takes.
-    """
-    limit = loaded.max_length
-    if options.max_length is None:
-        return limit or _NO_LIMIT
-    if limit is not None and options.max_length > limit:
-        raise UsageError(
-            f"--max-length {options.max_length} is more than the {limit} tokens that "
-            f"{loaded.info.name} takes."
+        writer = stack.enter_context(
+            create(options.output, meta, ready, tables, described_metrics(names, baselines))
         )
-    return options.max_length
-
-
-def _nothing(path: Path, lines: int, bad: int) -> str:
-    if not lines:
-        return f"{path} is empty; it must hold one JSON object per line."
-    return f"{path} holds nothing to extract: all of its lines are bad ({bad} of {lines})."
+        assembly = Assembly(writer, workspace, store)
+        with stage(reporter, "Putting together", len(numbers)) as advance:
+            for number in numbers:
+                part = assembly.add(number)
+                for arcs in arcs_of(part):
+                    scores.add(arcs)
+                advance(1)
+        for metric, values in scores.summaries():
+            writer.add_summary(metric, values)
+        with _timed(seconds, "t-SNE"):
+            projection.write_maps(store, settings, writer, workspace.folder, reporter)
+        with stage(reporter, "Writing"):
+            stack.close()
+    counts = assembly.counts
+    return Summary(
+        output=options.output,
+        texts=counts.texts,
+        pairs=counts.pairs,
+        points=counts.points,
+        items=counts.items,
+        maps=counts.maps,
+        score=tuple(ready.task.score(counts.total)),
+        relations=tuple(scores.lines()),
+        notes=meta.notes,
+        bad=tuple(ready.bad),
+        size=os.stat(options.output).st_size,
+        seconds=seconds,
+    )
 
 
 @contextmanager
@@ -330,3 +260,6 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - start
+
+
+__all__ = ["Setting", "Summary", "check_target", "forward", "put_together", "run"]

@@ -28,16 +28,20 @@ def load(files: Iterable[Path]) -> None:
         ExtractError: a plug-in cannot be imported; the message names it and where it failed.
     """
     for entry in importlib.metadata.entry_points(group=GROUP):
-        try:
-            entry.load()
-        except Exception as error:  # foreign code fails in any way there is
-            package = entry.dist.name if entry.dist else entry.value
-            raise ExtractError(
-                f"The installed plug-in {package} cannot be loaded ({_first(error)}); mend it or "
-                "uninstall it."
-            ) from error
+        _load_installed(entry)
     for file in files:
         _load_file(file)
+
+
+def _load_installed(entry: importlib.metadata.EntryPoint) -> None:
+    try:
+        entry.load()
+    except Exception as error:  # foreign code fails in any way there is
+        package = entry.dist.name if entry.dist else entry.value
+        raise ExtractError(
+            f"The installed plug-in {package} cannot be loaded ({_first(error)}); mend it or "
+            "uninstall it."
+        ) from error
 
 
 def _load_file(file: Path) -> None:

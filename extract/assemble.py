@@ -1,0 +1,154 @@
+"""From the parts of a run to one collateral file: rows in order, then the maps of the points."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import collateral
+from collateral import Meta, Tokens, Writer
+from collateral.packing import PackedAttention
+from collateral.schema import Metric
+
+from .forward import MetricNames
+from .metrics import EXAMPLE_METRICS, PAIR_METRICS
+from .metrics.base import of_kind
+from .parts import Large, Part, Workspace
+from .prepare import Prepared
+from .tasks.base import Tables
+from .vectors import VectorStore
+
+
+@dataclasses.dataclass
+class Counts:
+    """What was written.
+
+    Attributes:
+        texts, pairs, points, items: rows of the tables.
+        maps: texts whose attention maps were kept.
+        total: sums of the examples' tallies.
+    """
+
+    texts: int = 0
+    pairs: int = 0
+    points: int = 0
+    items: int = 0
+    maps: int = 0
+    total: Counter[str] = dataclasses.field(default_factory=Counter)
+
+
+def described_metrics(
+    names: Mapping[str, MetricNames], baselines: Mapping[str, float]
+) -> list[Metric]:
+    """The head metrics of a run as the file states them.
+
+    Args:
+        names: the metrics of each kind of attention.
+        baselines: what an uninformed head would score, known only of this data: name in the
+            registry to mean.
+    """
+    several = len(names) > 1
+    found = []
+    for kind, metrics in names.items():
+        for name in (*metrics.example, *metrics.pair):
+            registered = EXAMPLE_METRICS.get(name) or PAIR_METRICS[name]
+            description = of_kind(registered.description, kind, several=several)
+            if name in baselines:
+                description = dataclasses.replace(description, baseline=baselines[name])
+            found.append(description)
+    # those of pairs first: they are what a task is about
+    return sorted(found, key=lambda metric: metric.unit != "pair") if several else found
+
+
+def create(
+    output: Path, meta: Meta, ready: Prepared, tables: Tables, metrics: list[Metric]
+) -> Writer:
+    """A writer with the columns, metrics and measures of a run."""
+    return collateral.create(
+        output,
+        meta,
+        examples=tables.examples,
+        points=tables.points,
+        pairs=tables.pairs,
+        items=tables.items or None,
+        metrics=metrics,
+        measures=ready.task.measures,
+    )
+
+
+class Assembly:
+    """Writes the rows of all parts, in order, and gathers the vectors of their points."""
+
+    def __init__(self, writer: Writer, workspace: Workspace, vectors: VectorStore) -> None:
+        self.counts = Counts()
+        self._writer, self._workspace, self._vectors = writer, workspace, vectors
+
+    def add(self, window: int) -> Part:
+        """Writes one part's rows; gives the part for whoever wants more of it."""
+        part = self._workspace.read(window)
+        with self._workspace.large(window) as large:
+            for record in part.examples:
+                self._add_example(record, large)
+        for name, block in (*part.example_metrics.items(), *part.pair_metrics.items()):
+            self._writer.append_metric(name, block)
+        for name, block in part.distances.items():
+            self._writer.append_distances(name, block)
+        return part
+
+    def _add_example(self, record: Mapping[str, Any], large: Large) -> None:
+        writer, counts = self._writer, self.counts
+        texts, offsets, special, words = record["tokens"]
+        tokens = Tokens(tuple(texts), offsets, special, words)
+        row = writer.add_example(
+            record["id"],
+            record["text"],
+            tokens,
+            source_tokens=record["source"],
+            **record["values"],
+        )
+        first = counts.points
+        for start, stop, text, values in record["points"]:
+            writer.add_point(row, start, stop, text, **values)
+        for name, spans, points, values in record["pairs"]:
+            ranges = [(first + start, first + stop) for start, stop in points]
+            writer.add_pair(name, row, *map(tuple, spans), *ranges, **values)
+        for start, stop, values in record["items"]:
+            writer.add_item(row, start, stop, **values)
+        self._add_attention(row, record, large)
+        self._vectors.append(large.array(record["vectors"]))
+        counts.texts += 1
+        counts.points += len(record["points"])
+        counts.pairs += len(record["pairs"])
+        counts.items += len(record["items"])
+        counts.maps += bool(record["maps"])
+        counts.total.update(record["tally"])
+
+    def _add_attention(self, row: int, record: Mapping[str, Any], large: Large) -> None:
+        for kind, packed in record["maps"].items():
+            self._writer.add_packed_attention(
+                row,
+                PackedAttention(
+                    kind,
+                    packed["encoding"],
+                    tuple(packed["shape"]),
+                    packed["checksums"],
+                    large.read(*packed["at"]),
+                ),
+            )
+        for kind, norms in record["norms"].items():
+            self._writer.add_value_norms(row, large.array(norms), kind)
+
+
+def arcs_of(part: Part) -> Iterator[Mapping[str, Any]]:
+    """The gold relations of a part's examples, with which heads find each."""
+    for record in part.examples:
+        arcs = record["arcs"]
+        if arcs is not None:
+            size = int(np.prod(arcs["shape"]))
+            hits = np.unpackbits(arcs["hits"], count=size).astype(bool).reshape(arcs["shape"])
+            yield {**arcs, "hits": hits}

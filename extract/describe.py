@@ -1,0 +1,99 @@
+"""What a file says of the run that made it: settings, and notes for whoever looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from collateral import Meta
+from collateral.schema import Setting
+
+from .options import DEFAULT_TOP, SPARSE_ABOVE, RunOptions
+from .prepare import Prepared
+
+_BAD_NAMED = 3
+
+
+def describe_run(
+    ready: Prepared,
+    options: RunOptions,
+    settings: dict[str, Setting],
+    notes: Sequence[str],
+) -> Meta:
+    """Everything about a run that is no table and no array.
+
+    Args:
+        ready: model and data.
+        options: what was asked.
+        settings: further ones, of the maps.
+        notes: further ones, of what happened on the way.
+    """
+    return Meta(
+        task=ready.task.name,
+        model=ready.loaded.info,
+        tokens=ready.loaded.tokens,
+        attention=ready.loaded.kinds,
+        item=ready.task.item,
+        settings={**_settings(ready, options), **settings},
+        notes=(*ready.notes, *_notes(ready), *_kept(ready, options), *notes),
+    )
+
+
+def _settings(ready: Prepared, options: RunOptions) -> dict[str, Setting]:
+    kept = len(ready.groups) if options.attention is None else options.attention
+    settings: dict[str, Setting] = {
+        "data": Path(options.data).name,
+        "limit": options.limit,
+        "attention_maps": min(kept, len(ready.groups)),
+        "attention_dtype": options.attention_dtype,
+        "attention_top": options.top,
+        "max_length": ready.limit,
+        "batch_size": options.batch_size,
+        "device": str(ready.loaded.device),
+        "threads": torch.get_num_threads(),
+        "seed": options.seed,
+        "skip_bad": options.skip_bad,
+        "points": options.points,
+    }
+    if options.split:
+        settings["split"] = options.split
+    if options.mapping:
+        settings["map"] = ", ".join(f"{a}={b}" for a, b in options.mapping.items())
+    if options.generate:
+        settings["generate"] = options.generate
+    if len(ready.loaded.sides) > 1:
+        settings["side"] = options.side
+    return settings
+
+
+def _notes(ready: Prepared) -> list[str]:
+    notes = []
+    if ready.bad:
+        some = ", ".join(f"line {one.line} ({one.what})" for one in ready.bad[:_BAD_NAMED])
+        more = ", ..." if len(ready.bad) > _BAD_NAMED else ""
+        notes.append(f"{len(ready.bad)} of {ready.lines} lines were left out as bad: {some}{more}.")
+    if ready.cut:
+        notes.append(f"{ready.cut} texts were cut at {ready.max_length} tokens.")
+    notes += ready.task.notes(ready.groups, ready.loaded)
+    return notes
+
+
+def _kept(ready: Prepared, options: RunOptions) -> list[str]:
+    """What was kept of attention, where it is not all of it."""
+    kept = len(ready.groups) if options.attention is None else options.attention
+    lengths = ready.lengths[:kept]
+    if not any(options.top_for(length) for length in lengths):
+        return []
+    if options.top is not None:
+        return [
+            f"Of each row of attention the {options.top} largest weights were kept, and the sum of "
+            "the others."
+        ]
+    long = sum(length > SPARSE_ABOVE for length in lengths)
+    return [
+        f"Of {long} texts of more than {SPARSE_ABOVE:,} tokens the {DEFAULT_TOP} largest weights "
+        "of each row of attention were kept, and the sum of the others; head metrics come from all "
+        "weights."
+    ]

@@ -1,0 +1,80 @@
+"""Attention maps of the examples that keep them: blocks are copied as they pass, then packed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from collateral import layout
+from collateral.packing import PackedAttention, pack_attention, pack_sparse_attention
+from collateral.schema import AttentionKind
+
+from .options import AttentionDtype
+
+
+class KeptMap:
+    """The attention of one example and one kind: all of it, or the largest weights of each row.
+
+    Attributes:
+        queries, keys: its tokens on either side.
+        top: weights kept of each row, 0 for all.
+    """
+
+    def __init__(
+        self, kind: AttentionKind, queries: int, keys: int, top: int, dtype: AttentionDtype
+    ) -> None:
+        self.queries, self.keys, self.top = queries, keys, top
+        self._kind, self._dtype = kind, dtype
+        # 8-bit weights are rounded once, from float32; half precision is how float16 is written
+        self._half = dtype == "float16" or top > 0
+        stored: npt.DTypeLike = np.float16 if self._half else np.float32
+        shape = (kind.layers, kind.heads, queries)
+        if top:
+            index: npt.DTypeLike = np.uint16 if keys <= 1 << 16 else np.uint32
+            self._indices: npt.NDArray[Any] = np.zeros((*shape, top), dtype=index)
+            self._rest = np.zeros(shape, dtype=np.float16)
+        self._weights: npt.NDArray[Any] = np.zeros((*shape, top or keys), dtype=stored)
+
+    def add(self, layer: int, rows: slice, weights: torch.Tensor) -> None:
+        """Copies some rows of a layer.
+
+        Args:
+            layer: number of the layer.
+            rows: which queries.
+            weights: [heads, rows, keys], without padding.
+        """
+        if not self.top:
+            # torch narrows to half precision some forty times faster than numpy does
+            kept = weights.to(torch.float16 if self._half else torch.float32)
+            self._weights[layer, :, rows] = kept.cpu().numpy()
+            return
+        found = torch.topk(weights, self.top, dim=-1, sorted=False)
+        order = found.indices.argsort(dim=-1)
+        kept = found.values.gather(-1, order)
+        rest = (weights.sum(-1, dtype=torch.float32) - kept.sum(-1, dtype=torch.float32)).clamp_(
+            0.0, 1.0
+        )
+        self._indices[layer, :, rows] = found.indices.gather(-1, order).cpu().numpy()
+        self._weights[layer, :, rows] = kept.to(torch.float16).cpu().numpy()
+        self._rest[layer, :, rows] = rest.to(torch.float16).cpu().numpy()
+
+    def packed(self) -> PackedAttention:
+        """All layers, as the file keeps them."""
+        if self.top:
+            return pack_sparse_attention(
+                self._kind, self._indices, self._weights, self._rest, self.keys
+            )
+        return pack_attention(self._kind, self._dtype, self._weights)
+
+
+def map_bytes(kinds: tuple[AttentionKind, ...], tokens: int, top: int) -> int:
+    """About how many bytes the maps of an example take while they are kept."""
+    row = 6 * top + 2 if top else 2 * tokens
+    return sum(kind.layers * kind.heads for kind in kinds) * tokens * row
+
+
+LARGEST_MAP = layout.MAX_ATTENTION
+"""Bytes of one example's attention that the file can hold."""
