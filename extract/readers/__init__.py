@@ -1,0 +1,3 @@
+"""Readers of each format: a file to records, one at a time."""
+
+from __future__ import annotations
