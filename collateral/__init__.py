@@ -51,6 +51,7 @@ ValueError. The format is specified in ``format.md`` beside this module.
 """
 
 from .errors import CollateralError
+from .packing import PackedAttention, pack_attention, pack_sparse_attention
 from .reader import Collateral, open  # noqa: A004 (collateral.open is the interface)
 from .schema import (
     AttentionKind,
@@ -64,6 +65,7 @@ from .schema import (
     TokenInfo,
     Tokens,
 )
+from .sparse import Kept, top_k
 from .table import Table
 from .writer import Writer, create
 
@@ -73,15 +75,20 @@ __all__ = [
     "CollateralError",
     "Column",
     "Encoding",
+    "Kept",
     "Kind",
     "Measure",
     "Meta",
     "Metric",
     "ModelInfo",
+    "PackedAttention",
     "Table",
     "TokenInfo",
     "Tokens",
     "Writer",
     "create",
     "open",
+    "pack_attention",
+    "pack_sparse_attention",
+    "top_k",
 ]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from . import layout
+from . import layout, sparse
 from .schema import FORMAT, AttentionKind, Encoding, Meta
 from .section import Section
 from .source import Source
 
-_TYPES: Mapping[int, npt.DTypeLike] = dict(enumerate(layout.ENCODINGS.values()))
+_AS_KEPT = "Read what was kept only."
 
 
 class Entry(NamedTuple):
@@ -93,7 +94,7 @@ class Attention:
 
     def known(self, entry: Entry) -> bool:
         """Whether this version can read it."""
-        return entry.encoding in _TYPES
+        return entry.encoding < len(layout.ENCODING_NAMES)
 
     def _plausible(self, entry: Entry) -> bool:
         inside = entry.offset >= self._source.head_end
@@ -104,8 +105,7 @@ class Attention:
             return False
         if not self.known(entry):
             return inside and self._meta.format > FORMAT
-        info = self._meta.attention[entry.kind]
-        heads = info.layers * info.heads
+        heads = self.heads(entry)
         return (
             inside
             and 1 <= entry.queries <= layout.MAX_TOKENS
@@ -113,7 +113,15 @@ class Attention:
             and entry.offset <= entry.checksums_at
             and entry.checksums_at + 4 * heads <= entry.data_at
             and entry.data_at + heads * self.head_bytes(entry) == entry.offset + entry.length
+            and self._keeps_some(entry)
         )
+
+    def _keeps_some(self, entry: Entry) -> bool:
+        """A sparse record keeps between one and all of the weights of a row."""
+        kept = self.kept(entry)
+        if kept is None:
+            return True
+        return 1 <= kept <= entry.keys <= layout.most_keys(self.encoding(entry))
 
     def encoding(self, entry: Entry) -> Encoding:
         """How the weights are stored.
@@ -124,33 +132,96 @@ class Attention:
         if not self.known(entry):
             what = f"the attention of example {entry.example} is stored in a way not known here"
             raise self._source.error(what, "Update interpret-tui.")
-        return list(layout.ENCODINGS)[entry.encoding]
+        return layout.ENCODING_NAMES[entry.encoding]
 
     def info(self, entry: Entry) -> AttentionKind:
         """The kind of attention of a record."""
         return self._meta.attention[entry.kind]
 
+    def heads(self, entry: Entry) -> int:
+        """Heads of a record, of all layers."""
+        info = self.info(entry)
+        return info.layers * info.heads
+
+    def kept(self, entry: Entry) -> int | None:
+        """How many weights of each row are stored; None if all are.
+
+        Raises:
+            CollateralError: the weights are stored in a way that this version does not know.
+        """
+        encoding = self.encoding(entry)
+        if encoding not in layout.SPARSE:
+            return None
+        size = entry.offset + entry.length - entry.data_at
+        return sparse.kept_in(encoding, size // (self.heads(entry) * entry.queries))
+
     def head_bytes(self, entry: Entry) -> int:
         """Bytes of one head's weights."""
-        return entry.queries * entry.keys * np.dtype(_TYPES[entry.encoding]).itemsize
+        encoding, kept = self.encoding(entry), self.kept(entry)
+        if kept is not None:
+            return entry.queries * sparse.row_bytes(encoding, kept)
+        return entry.queries * entry.keys * np.dtype(layout.ENCODINGS[encoding]).itemsize
 
     def weights(self, entry: Entry, layers: range, heads: range) -> npt.NDArray[np.float32]:
         """float32 [layers, heads, queries, keys]; reads these heads and nothing else.
 
         Raises:
-            CollateralError: a head is damaged.
+            CollateralError: a head is damaged, or sparse weights would take too much room.
         """
-        self.encoding(entry)
+        is_sparse = self.kept(entry) is not None
         shape = (len(layers), len(heads), entry.queries, entry.keys)
-        result = np.empty(shape, dtype=np.float32)
+        if is_sparse and math.prod(shape) > layout.MAX_FILLED:
+            sizes = " x ".join(f"{size:,}" for size in shape)
+            what = f"the attention of example {entry.example} is too large to be filled out"
+            advice = "Read one head, or what was kept only." if len(layers) > 1 else _AS_KEPT
+            raise self._source.error(f"{what}: {sizes} weights", advice)
+        result = (np.zeros if is_sparse else np.empty)(shape, dtype=np.float32)
         for i, layer in enumerate(layers):
             for j, stored in enumerate(self.stored(entry, layer, heads)):
-                result[i, j] = layout.decode_attention(stored).reshape(shape[2:])
+                if is_sparse:
+                    sparse.fill(self._split(entry, stored), result[i, j])
+                else:
+                    result[i, j] = layout.decode_attention(stored).reshape(shape[2:])
         return result
 
+    def kept_weights(self, entry: Entry, layers: range, heads: range) -> sparse.Kept:
+        """What a sparse record keeps of these heads: [layers, heads, queries, k], weights float32.
+
+        Raises:
+            CollateralError: a head is damaged.
+        """
+        found = [
+            self._split(entry, stored)
+            for layer in layers
+            for stored in self.stored(entry, layer, heads)
+        ]
+        lead = (len(layers), len(heads))
+        indices = np.stack([kept.indices for kept in found]).astype(np.int32)
+        weights = layout.decode_attention(np.stack([kept.weights for kept in found]))
+        rest = layout.decode_attention(np.stack([kept.rest for kept in found]))
+        return sparse.Kept(
+            indices.reshape(*lead, *indices.shape[1:]),
+            weights.reshape(*lead, *weights.shape[1:]),
+            rest.reshape(*lead, entry.queries),
+        )
+
+    def _split(self, entry: Entry, stored: npt.NDArray[Any]) -> sparse.Kept:
+        """A head of a sparse record, taken apart.
+
+        Raises:
+            CollateralError: its indices do not rise, or are of keys that are not there.
+        """
+        kept = self.kept(entry)
+        assert kept is not None
+        head = sparse.split(stored, entry.queries, kept, self.encoding(entry))
+        if not sparse.sound(head, entry.keys):
+            what = f"the attention of example {entry.example} has keys out of order or range"
+            raise self._source.error(what)
+        return head
+
     def stored(self, entry: Entry, layer: int, heads: range) -> Iterator[npt.NDArray[Any]]:
-        """The heads of one layer as they are stored, flat, each checked."""
-        dtype = np.dtype(_TYPES[entry.encoding])
+        """The heads of one layer as they are stored, flat, each checked; sparse ones as bytes."""
+        dtype = np.dtype(layout.ENCODINGS.get(self.encoding(entry), "|u1"))
         size = self.head_bytes(entry)
         first = layer * self.info(entry).heads + heads.start
         data = memoryview(self._source.read(entry.data_at + first * size, len(heads) * size))

@@ -9,15 +9,16 @@ import numpy as np
 
 from . import layout
 from .schema import Column, TableName, Tokens
-from .sections import ALWAYS, TABLES, UNKNOWN_BOOLEAN
+from .sections import ALWAYS, OPTIONAL_TABLES, TABLES, UNKNOWN_BOOLEAN
 
 _ARGUMENTS: dict[TableName, frozenset[str]] = {
-    "examples": frozenset({"self", "example_id", "tokens"}),
+    "examples": frozenset({"self", "example_id", "tokens", "source_tokens"}),
     "points": frozenset({"self", "example_row", "token_start", "token_stop"}),
     "pairs": frozenset(
         {"self", "pair_id", "example_row", "span1_tokens", "span2_tokens"}
         | {"span1_points", "span2_points"}
     ),
+    "items": frozenset({"self", "example_row", "token_start", "token_stop"}),
 }
 """Names that the writer's own arguments take: a column of that name could not be given a value."""
 
@@ -30,6 +31,8 @@ def with_always(given: Mapping[TableName, Mapping[str, Column]]) -> dict[TableNa
     """
     result = {}
     for table in TABLES:
+        if table not in given and table in OPTIONAL_TABLES:
+            continue
         for name in given[table]:
             if name in _ARGUMENTS[table]:
                 raise ValueError(f"a column of {table} cannot be called {name!r}")
@@ -86,7 +89,7 @@ class Cells:
         """The labels of every categorical column, in the order of their numbers."""
         keys = [
             f"{table}/{name}"
-            for table in TABLES
+            for table in columns
             for name, column in columns[table].items()
             if column.kind == "categorical"
         ]

@@ -29,6 +29,8 @@ MAX_RECORD = 16 << 20
 """Bytes of one record of a section. Attention records are not unpacked whole and may be larger."""
 MAX_ATTENTION = (1 << 32) - 1
 """Bytes of one example's attention weights: what a msgpack bin can hold."""
+MAX_FILLED = 1 << 30
+"""Weights that sparse attention is filled out to at once: a small record may stand for many."""
 MAX_SIZE = 1 << 50
 MAX_TOKENS = 1 << 20
 MAX_LAYERS = MAX_HEADS = 1 << 12
@@ -37,7 +39,17 @@ MAX_LIST = 1 << 22
 MAX_CONTAINERS = 1 << 17
 
 ENCODINGS: dict[Encoding, npt.DTypeLike] = {"float16": "<f2", "uint8": "|u1"}
-ENCODING_ERROR: dict[Encoding, float] = {"float16": 2.5e-4, "uint8": 4.0e-3}
+"""The encodings that store every weight, and the type of one."""
+SPARSE: dict[Encoding, npt.DTypeLike] = {"topk16": "<u2", "topk32": "<u4"}
+"""The encodings that store the largest weights of each row, and the type of a key's number."""
+ENCODING_NAMES: tuple[Encoding, ...] = (*ENCODINGS, *SPARSE)
+"""By their numbers in the directory."""
+ENCODING_ERROR: dict[Encoding, float] = {
+    "float16": 2.5e-4,
+    "uint8": 4.0e-3,
+    "topk16": 2.5e-4,
+    "topk32": 2.5e-4,
+}
 """Largest absolute error of a stored attention weight in [0, 1]."""
 
 DIRECTORY = (
@@ -192,12 +204,26 @@ def encode_attention(maps: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[
     """
     if encoding not in ENCODINGS:
         raise ValueError(f"no encoding {encoding!r}; there are: {', '.join(ENCODINGS)}")
-    if maps.size and not (maps.min() >= 0 and maps.max() <= 1 + 1e-4):  # False for NaN as well
-        raise ValueError("attention weights must lie between 0 and 1")
+    check_weights("attention weights", maps)
     if encoding == "float16":
         return np.ascontiguousarray(maps, dtype="<f2")
     roots: npt.NDArray[np.float32] = np.sqrt(np.clip(maps, 0.0, 1.0, dtype=np.float32))
     return np.ascontiguousarray(np.rint(roots * 255).astype(np.uint8))
+
+
+def most_keys(encoding: Encoding) -> int:
+    """How many keys an encoding can tell apart."""
+    return 1 << 16 if encoding == "topk16" else MAX_TOKENS
+
+
+def check_weights(what: str, values: npt.NDArray[Any], least: float = 0.0) -> None:
+    """Whether all lie in [``least``, 1], but for what rounding does.
+
+    Raises:
+        ValueError: not so; the message begins with ``what``.
+    """
+    if values.size and not (values.min() >= least and values.max() <= 1 + 1e-4):  # NaN neither
+        raise ValueError(f"{what} must lie between 0 and 1")
 
 
 def decode_attention(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

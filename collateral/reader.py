@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from . import layout, sections
 from .attention import Attention, Entry
+from .norms import ValueNorms
 from .schema import FORMAT, Column, Encoding, Measure, Meta, Metric, TableName, Tokens, from_map
 from .section import BlockCache, Section, check_places
 from .source import Source
+from .sparse import Kept
 from .table import Table
 
 Floats = npt.NDArray[np.float32]
@@ -35,7 +37,10 @@ class Collateral:
         meta: model, task, fingerprints, kinds of attention, settings, counts.
         metrics: head metric name to description.
         measures: distance measure name to description.
+        summaries: name to description of the head metrics of the whole data set.
         examples, points, pairs: the tables.
+        items: the table of words, labels or tokens (``meta.item`` says which); empty, and without
+            columns, in a file that has none.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -54,7 +59,7 @@ class Collateral:
 
     def __repr__(self) -> str:
         model, counts = self.meta.model, self.meta.counts
-        rows = ", ".join(f"{counts[name]} {name}" for name in sections.TABLES)
+        rows = ", ".join(f"{counts.get(name, 0)} {name}" for name in sections.TABLES)
         heads = f"{model.layers} layers, {model.heads} heads"
         return f"<Collateral {self.path!r}: {self.meta.task}, {model.name}, {heads}, {rows}>"
 
@@ -69,9 +74,14 @@ class Collateral:
         self._categories = {
             _text(name): tuple(map(_text, labels)) for name, labels in index["categories"].items()
         }
-        tables = {name: self._columns(name, index) for name in sections.TABLES}
+        tables = {
+            name: self._columns(name, index)
+            for name in sections.TABLES
+            if name in index["tables"] or name not in sections.OPTIONAL_TABLES
+        }
         self.metrics: Mapping[str, Metric] = _by_name(Metric, index["metrics"])
         self.measures: Mapping[str, Measure] = _by_name(Measure, index["measures"])
+        self.summaries: Mapping[str, Metric] = _by_name(Metric, index.get("summaries", []))
         cache = BlockCache()
         self._sections = {
             _text(name): Section(self._source, cache, name, description)
@@ -80,13 +90,23 @@ class Collateral:
         known = all(section.known for section in self._sections.values())
         if not known and self.meta.format <= FORMAT:
             raise ValueError("a section is of an unknown kind")
-        self._check(sections.declared(self.meta, tables, self.metrics, self.measures))
-        self.examples, self.points, self.pairs = (
-            Table(name, self.meta.counts[name], tables[name], self._sections, self._categories)
-            for name in sections.TABLES
+        described = (self.metrics, self.measures, self.summaries)
+        self._check(sections.declared(self.meta, tables, *described))
+        self.examples, self.points, self.pairs, self.items = (
+            self._table(name, tables.get(name)) for name in sections.TABLES
         )
         directory = self._sections["attention/directory"]
         self._attention = Attention(self._source, self.meta, directory)
+        self._norms = {
+            kind.name: ValueNorms(self._source, self._sections, kind.name)
+            for kind in self.meta.attention
+        }
+
+    def _table(self, name: TableName, columns: dict[str, Column] | None) -> Table:
+        count = self.meta.counts[name] if columns is not None else 0
+        if columns is None and self.meta.counts.get(name):
+            raise ValueError(f"it counts {name} but has no table of them")
+        return Table(name, count, columns or {}, self._sections, self._categories)
 
     def _columns(self, table: TableName, index: dict[str, Any]) -> dict[str, Column]:
         columns = {_text(k): from_map(Column, v) for k, v in index["tables"][table].items()}
@@ -99,14 +119,15 @@ class Collateral:
 
     def _check(self, shapes: dict[str, sections.Shape]) -> None:
         """Every section that must be there is, and has the shape that it must have."""
-        units = {**self.meta.counts, "states": self.meta.model.layers + 1}
+        units = sections.units(self.meta, self.meta.counts)
         for name in self._sections:
             if name not in shapes and (shape := sections.optional(name, self.meta)):
                 shapes[name] = shape
         for name, shape in shapes.items():
             section = self._sections[name]
             found = (section.kind, section.dtype, section.row, section.count)
-            if found != (shape.kind, shape.dtype, shape.row, units[shape.count]):
+            count = units[shape.count] if shape.count else section.count
+            if found != (shape.kind, shape.dtype, shape.row, count):
                 raise ValueError(f"{name[:80]!r} does not have the type and shape it must have")
         check_places(self._sections.values(), self._source.head_end, self._source.index_at)
 
@@ -158,6 +179,16 @@ class Collateral:
         known = ", ".join(self.metrics)
         return self._array(f"head_metric/{name}", f"no head metric {name!r}; there are: {known}")
 
+    def head_summary(self, name: str) -> Floats:
+        """A head metric of the whole data set: float32 [layers, heads] of its kind of attention.
+
+        Raises:
+            KeyError: no such summary; the message lists those there are.
+        """
+        known = ", ".join(self.summaries) or "none"
+        values = self._array(f"head_summary/{name}", f"no summary {name!r}; there are: {known}")
+        return values.reshape(values.shape[1:])
+
     def distances(self, name: str) -> Floats:
         """A distance between the spans of each pair: float32 [pairs, layers + 1].
 
@@ -191,6 +222,16 @@ class Collateral:
     def pair_points(self) -> Ints:
         """Point ranges of the two spans of each pair: int32 [pairs, 2 spans, 2]."""
         return self._rows_below("pairs/@points", len(self.points) + 1)
+
+    @property
+    def item_examples(self) -> Ints:
+        """Example row of each item, which never falls: int32 [items]."""
+        return self._owners("items/@example") if self.items.columns else np.empty(0, np.int32)
+
+    @property
+    def item_tokens(self) -> Ints:
+        """Half-open token range of each item, (0, 0) for none: int32 [items, 2]."""
+        return self._array("items/@tokens") if self.items.columns else np.empty((0, 2), np.int32)
 
     # -- one example ------------------------------------------------------------------------
 
@@ -226,6 +267,37 @@ class Collateral:
         except (IndexError, TypeError, ValueError):
             raise self._source.error(f"the tokens of example {row} are wrong") from None
 
+    def source_tokens(self, example: str | int) -> int | None:
+        """How many of its tokens are the source's; None if there is no source and no target.
+
+        Raises:
+            KeyError: no such example.
+            CollateralError: the example does not have so many tokens.
+        """
+        row = self.row(example)
+        section = self._sections.get(sections.SOURCE)
+        if section is None:
+            return None
+        source = int(section.one(row))
+        if not 0 <= source <= len(self.tokens(row)):
+            raise self._source.error(f"the source of example {row} is longer than the example")
+        return source
+
+    def side(self, example: str | int, side: str) -> range:
+        """The tokens of one side of an example, as in ``AttentionKind.queries``.
+
+        Raises:
+            KeyError: no such example, or it has no such side.
+        """
+        row = self.row(example)
+        tokens = range(len(self.tokens(row)))
+        source = self.source_tokens(row)
+        if side == "text":
+            return tokens
+        if source is None or side not in ("source", "target"):
+            raise KeyError(f"example {self.examples.cell('id', row)!r} has no side {side!r}")
+        return tokens[:source] if side == "source" else tokens[source:]
+
     def has_attention(self, example: str | int, kind: str = "self") -> bool:
         """Whether the attention weights of this example are stored."""
         return self._attention.find(self.row(example), kind) is not None
@@ -247,9 +319,12 @@ class Collateral:
     ) -> Floats:
         """Attention weights of one example, rows (queries) sum to one up to the encoding's error.
 
+        Of sparse attention, what was not kept is 0: see :meth:`attention_kept` and
+        :meth:`attention_rest`.
+
         Args:
             example: the example's id or row.
-            kind: which attention ("self").
+            kind: which attention: a name out of ``meta.attention``.
             layer, head: read just this layer, this head, or both.
 
         Returns:
@@ -257,18 +332,71 @@ class Collateral:
 
         Raises:
             KeyError: no such example, kind, layer or head, or none stored for this example.
+            CollateralError: the record is damaged, or sparse and too large to be filled out.
+        """
+        entry = self._entry(example, kind)
+        layers, heads = self._heads(kind, layer, head)
+        return _picked(self._attention.weights(entry, layers, heads), layer, head)
+
+    def attention_kept(self, example: str | int, kind: str = "self") -> int | None:
+        """How many weights of each row are stored: the k largest; None if all are.
+
+        Raises:
+            KeyError: no such example or kind, or none stored for this example.
+        """
+        return self._attention.kept(self._entry(example, kind))
+
+    def attention_rest(
+        self,
+        example: str | int,
+        kind: str = "self",
+        layer: int | None = None,
+        head: int | None = None,
+    ) -> Floats:
+        """The sum of the weights of each row that were not kept; 0 where all are stored.
+
+        Returns:
+            float32 [layers, heads, queries], without the axes that were chosen.
+
+        Raises:
+            KeyError: no such example, kind, layer or head, or none stored for this example.
             CollateralError: the record is damaged.
         """
         entry = self._entry(example, kind)
-        info = self._attention.info(entry)
-        layers = _chosen("layer", layer, info.layers)
-        heads = _chosen("head", head, info.heads)
-        weights = self._attention.weights(entry, layers, heads)
-        picked = weights if layer is None else weights[0]
-        return picked if head is None else picked[..., 0, :, :]
+        layers, heads = self._heads(kind, layer, head)
+        if self._attention.kept(entry) is None:
+            rest = np.zeros((len(layers), len(heads), entry.queries), dtype=np.float32)
+        else:
+            rest = self._attention.kept_weights(entry, layers, heads).rest
+        return _picked(rest, layer, head)
+
+    def attention_sparse(
+        self,
+        example: str | int,
+        kind: str = "self",
+        layer: int | None = None,
+        head: int | None = None,
+    ) -> Kept:
+        """What is stored of sparse attention, not filled out.
+
+        Returns:
+            indices (int32) and weights (float32) [layers, heads, queries, k] and rest (float32)
+            [layers, heads, queries], without the axes that were chosen.
+
+        Raises:
+            KeyError: no such example, kind, layer or head, none stored for this example, or all
+                its weights are.
+            CollateralError: the record is damaged.
+        """
+        entry = self._entry(example, kind)
+        layers, heads = self._heads(kind, layer, head)
+        if self._attention.kept(entry) is None:
+            raise KeyError(f"all {kind} attention of example {entry.example} is stored")
+        found = self._attention.kept_weights(entry, layers, heads)
+        return Kept(*(_picked(part, layer, head) for part in found))
 
     def attention_encoding(self, example: str | int, kind: str = "self") -> Encoding:
-        """How the weights of this example are stored: "float16" or "uint8".
+        """How the weights are stored: "float16", "uint8"; sparse ones "topk16" or "topk32".
 
         Raises:
             KeyError: no such example or kind, or none stored for this example.
@@ -282,6 +410,58 @@ class Collateral:
             name = self.examples.cell("id", row)
             raise KeyError(f"no {kind} attention is stored for example {name!r}")
         return entry
+
+    def _heads(self, kind: str, layer: int | None, head: int | None) -> tuple[range, range]:
+        """The layers and the heads that are asked for."""
+        info = self.meta.attention[self._attention.kind(kind)]
+        return _chosen("layer", layer, info.layers), _chosen("head", head, info.heads)
+
+    def has_value_norms(self, example: str | int, kind: str = "self") -> bool:
+        """Whether the value norms of this example are stored.
+
+        Raises:
+            KeyError: no such example or kind.
+        """
+        row = self.row(example)
+        return self._norms_of(kind).keys(row) is not None
+
+    def value_norm_examples(self, kind: str = "self") -> tuple[int, ...]:
+        """Rows of the examples whose value norms are stored, in order.
+
+        Raises:
+            KeyError: there is no such kind of attention.
+        """
+        return self._norms_of(kind).examples
+
+    def value_norms(
+        self,
+        example: str | int,
+        kind: str = "self",
+        layer: int | None = None,
+        head: int | None = None,
+    ) -> Floats:
+        """How long the value of each key is, as the head passes it on (Kobayashi et al. 2020).
+
+        An attention weight times the norm of its key is the length of what that key contributes.
+
+        Returns:
+            float32 [layers, heads, keys], without the axes that were chosen.
+
+        Raises:
+            KeyError: no such example, kind, layer or head, or none stored for this example.
+            CollateralError: they are damaged.
+        """
+        row = self.row(example)
+        norms = self._norms_of(kind)
+        layers, heads = self._heads(kind, layer, head)
+        if norms.keys(row) is None:
+            name = self.examples.cell("id", row)
+            raise KeyError(f"no {kind} value norms are stored for example {name!r}")
+        values = norms.read(row)[layers.start : layers.stop, heads.start : heads.stop]
+        return _picked(values, layer, head).copy()
+
+    def _norms_of(self, kind: str) -> ValueNorms:
+        return self._norms[self.meta.attention[self._attention.kind(kind)].name]
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -354,6 +534,12 @@ def _tokens(entry: Any) -> Tokens:
     if not len(tokens) == len(tokens.offsets) == len(tokens.special) == len(tokens.words):
         raise ValueError
     return tokens
+
+
+def _picked(values: npt.NDArray[Any], layer: int | None, head: int | None) -> npt.NDArray[Any]:
+    """``values`` [layers, heads, ...] without the axes of which one was chosen."""
+    lead = [n for n, one in zip(values.shape, (layer, head), strict=False) if one is None]
+    return values.reshape(*lead, *values.shape[2:])
 
 
 def _chosen(what: str, number: int | None, count: int) -> range:

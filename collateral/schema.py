@@ -19,11 +19,12 @@ import numpy.typing as npt
 
 Kind = Literal["categorical", "continuous", "text", "boolean"]
 Unit = Literal["example", "pair"]
-Encoding = Literal["float16", "uint8"]
+Encoding = Literal["float16", "uint8", "topk16", "topk32"]
+Side = Literal["text", "source", "target"]
 Setting = str | int | float | bool | None
-TableName = Literal["examples", "points", "pairs"]
+TableName = Literal["examples", "points", "pairs", "items"]
 
-FORMAT = (1, 0)
+FORMAT = (1, 1)
 """Format version this code writes: (major, minor)."""
 
 
@@ -88,20 +89,29 @@ class TokenInfo:
 
 @dataclass(frozen=True)
 class AttentionKind:
-    """One kind of attention ("self", "decoder", "cross") and its size."""
+    """One kind of attention ("self", "encoder", "decoder", "cross") and its size.
+
+    Attributes:
+        queries, keys: which of an example's tokens are the rows and the columns: "text" (all of
+            them; for kinds not called "self" they may be others), "source" or "target" (of an
+            encoder-decoder, see ``Collateral.side``).
+    """
 
     name: str
     layers: int
     heads: int
     causal: bool = False
+    queries: str = "text"
+    keys: str = "text"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number per attention head and unit.
+    """A number per attention head and unit; or, as a summary, per attention head.
 
     Attributes:
-        unit: what one row of the array is about: an example, or a pair.
+        unit: what one row of the array is about: an example, or a pair. A summary has none: it is
+            about the whole data set.
         attention: the kind of attention it was computed from.
         low, high: the range it can take, None where unbounded.
         baseline: what an uninformative head would score, None if there is no such constant.
@@ -138,10 +148,12 @@ class Meta:
     The first group is given to the writer; the second is filled in by it.
 
     Attributes:
+        item: what a row of the table of items is: "word", "label", "token"; "" without that table.
         fingerprint: SHA-256 over ids and texts of the examples, in order.
         token_fingerprint: SHA-256 over the tokens of the examples and their offsets, in order.
         layout_fingerprint: SHA-256 over what points and pairs there are, in order.
-        counts: rows of "examples", "points", "pairs" and number of "attention" records.
+        counts: rows of "examples", "points", "pairs", "items" and number of "attention" records;
+            a file of version 1.0 has no "items".
         created: UTC time as ISO 8601.
         format: (major, minor).
     """
@@ -152,6 +164,7 @@ class Meta:
     attention: tuple[AttentionKind, ...]
     settings: dict[str, Setting] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    item: str = ""
 
     generator: str = ""
     created: str = ""

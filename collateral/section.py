@@ -193,8 +193,33 @@ class Section:
         """
         if not 0 <= row < self.count:
             raise IndexError(f"{self.name} has no row {row}")
-        number = int(np.searchsorted(self.blocks[:, 0], row, side="right")) - 1
+        number = self._number(row)
         return self._block(number)[row - int(self.blocks[number, 0])]
+
+    def some(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Rows ``start`` to ``stop`` of an array; the caller may change them.
+
+        Their blocks are kept for a while.
+
+        Raises:
+            IndexError: there are no such rows.
+            CollateralError: a block is damaged.
+        """
+        if not 0 <= start <= stop <= self.count:
+            raise IndexError(f"{self.name} has no rows {start} to {stop}")
+        result = np.empty((stop - start, *self.row), dtype=self.dtype)
+        at = start
+        while at < stop:
+            number = self._number(at)
+            first, count = self.blocks[number, :2].tolist()
+            end = min(stop, first + count)
+            result[at - start : end - start] = self._block(number)[at - first : end - first]
+            at = end
+        return result
+
+    def _number(self, row: int) -> int:
+        """The block that a row is in."""
+        return int(np.searchsorted(self.blocks[:, 0], row, side="right")) - 1
 
 
 def _size(value: Any) -> int:

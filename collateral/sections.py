@@ -12,7 +12,9 @@ from .schema import Column, Kind, Measure, Meta, Metric, TableName
 SectionKind = Literal["array", "texts", "tokens"]
 Tables = Mapping[TableName, Mapping[str, Column]]
 
-TABLES: tuple[TableName, ...] = ("examples", "points", "pairs")
+TABLES: tuple[TableName, ...] = ("examples", "points", "pairs", "items")
+OPTIONAL_TABLES: frozenset[TableName] = frozenset({"items"})
+"""Tables that a file may lack, as all of version 1.0 do."""
 COLUMN_TYPES: dict[Kind, str] = {
     "categorical": "<i4",
     "boolean": "|u1",
@@ -23,12 +25,16 @@ COLUMN_TYPES: dict[Kind, str] = {
 
 ARRAY_TYPES = ("<f4", "<f8", "<i4", "<u8", "|u1")
 UNKNOWN_BOOLEAN = 255
+SOURCE = "examples/@source"
+VALUE_NORM, VALUE_NORM_PLACES = "value_norm", "value_norm_places"
+"""Groups of sections, one section of each per kind of attention: value norms, and of whom."""
 ALWAYS: dict[TableName, dict[str, Column]] = {
     "examples": {"id": Column("text", role="id"), "text": Column("text", role="text")},
     "points": {"text": Column("text", role="text")},
     "pairs": {"id": Column("text", role="id")},
+    "items": {"text": Column("text", role="text")},
 }
-"""Columns that every file has."""
+"""Columns that every table has."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,8 @@ class Shape:
 
     Attributes:
         kind: "array", "texts" (one string a row) or "tokens" (one example's tokens a row).
-        count: which number of rows it must have: a key of ``Meta.counts``, or "states" for one
-            row per hidden state.
+        count: which number of rows it must have: a key of ``Meta.counts``, "states" for one row per
+            hidden state, "one", or "" for any number.
     """
 
     kind: SectionKind
@@ -48,7 +54,11 @@ class Shape:
 
 
 def declared(
-    meta: Meta, tables: Tables, metrics: Mapping[str, Metric], measures: Mapping[str, Measure]
+    meta: Meta,
+    tables: Tables,
+    metrics: Mapping[str, Metric],
+    measures: Mapping[str, Measure],
+    summaries: Mapping[str, Metric],
 ) -> dict[str, Shape]:
     """The sections that a file with these descriptions must have: name to shape.
 
@@ -64,25 +74,60 @@ def declared(
     shapes["pairs/@tokens"] = Shape("array", "<i4", (2, 2), "pairs")
     shapes["pairs/@points"] = Shape("array", "<i4", (2, 2), "pairs")
     shapes["attention/directory"] = Shape("array", "<u8", (len(layout.DIRECTORY),), "attention")
+    if "items" in tables:
+        shapes["items/@example"] = Shape("array", "<i4", (), "items")
+        shapes["items/@tokens"] = Shape("array", "<i4", (2,), "items")
     for metric in metrics.values():
-        kind = meta.kind(metric.attention)
-        if kind is None:
-            raise ValueError(f"metric {metric.name!r} is of an unknown kind of attention")
-        shapes[f"head_metric/{metric.name}"] = Shape(
-            "array", "<f4", (kind.layers, kind.heads), f"{metric.unit}s"
-        )
+        row = _heads("metric", metric, meta)
+        shapes[f"head_metric/{metric.name}"] = Shape("array", "<f4", row, f"{metric.unit}s")
+    for name, summary in summaries.items():
+        shapes[f"head_summary/{name}"] = summary_shape(summary, meta)
     for measure in measures:
         shapes[f"distance/{measure}"] = Shape("array", "<f4", (meta.model.layers + 1,), "pairs")
     return shapes
 
 
-def optional(name: str, meta: Meta) -> Shape | None:
-    """The shape of a section that a file may have: coordinates of a layer, or a quality.
+def units(meta: Meta, counts: Mapping[str, int]) -> dict[str, int]:
+    """How many rows a section has by its ``Shape.count``, given the numbers of rows."""
+    return {**counts, "states": meta.model.layers + 1, "one": 1}
+
+
+def summary_shape(summary: Metric, meta: Meta) -> Shape:
+    """The shape of a head metric of the whole data set.
 
     Raises:
-        ValueError: the name says coordinates, but of no hidden state.
+        ValueError: it is of an unknown kind of attention.
     """
+    return Shape("array", "<f4", _heads("summary", summary, meta), "one")
+
+
+def _heads(what: str, metric: Metric, meta: Meta) -> tuple[int, int]:
+    """Layers and heads of the attention that a metric is of."""
+    kind = meta.kind(metric.attention)
+    if kind is None:
+        raise ValueError(f"{what} {metric.name[:80]!r} is of an unknown kind of attention")
+    return kind.layers, kind.heads
+
+
+def optional(name: str, meta: Meta) -> Shape | None:
+    """The shape of a section that a file may have.
+
+    That is coordinates of a layer, a quality, value norms of a kind of attention, or how many
+    tokens of each example are the source's.
+
+    Raises:
+        ValueError: the name says coordinates or value norms, but of no hidden state or kind.
+    """
+    if name == SOURCE:
+        return Shape("array", "<i4", (), "examples")
     group, _, rest = name.partition("/")
+    if group in (VALUE_NORM, VALUE_NORM_PLACES):
+        kind = meta.kind(rest)
+        if kind is None:
+            raise ValueError(f"there are value norms of no kind of attention {rest[:80]!r}")
+        if group == VALUE_NORM:
+            return Shape("array", "<f4", (kind.layers, kind.heads), "")
+        return Shape("array", "<u8", (2,), "")
     if group == "coordinates":
         known = rest.isascii() and rest.isdigit() and len(rest) < 6 and str(int(rest)) == rest
         if not known or int(rest) > meta.model.layers:
@@ -92,7 +137,7 @@ def optional(name: str, meta: Meta) -> Shape | None:
 
 
 def _columns(tables: Tables) -> Iterator[tuple[str, Shape]]:
-    for table in TABLES:
+    for table in tables:
         for name in ALWAYS[table]:
             if tables[table][name].kind != "text":
                 raise ValueError(f"column {name!r} of {table} must be of kind text")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import array
+import contextlib
 import dataclasses
 import datetime
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from types import TracebackType
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import cells, layout, sections
+from . import cells, layout, packing, sections
 from .growing import Growing
+from .records import AttentionRecords, Lengths
 from .schema import (
     FORMAT,
     Column,
@@ -50,25 +51,26 @@ class Writer:
         pairs: Mapping[str, Column],
         metrics: Sequence[Metric],
         measures: Sequence[Measure],
+        items: Mapping[str, Column] | None = None,
     ) -> None:
         self.path = os.fspath(path)
         self._meta = dataclasses.replace(
             meta, generator=f"interpret-tui {_version()}", created=_now(), format=FORMAT
         )
-        self._columns = cells.with_always(
-            {"examples": dict(examples), "points": dict(points), "pairs": dict(pairs)}
-        )
+        given: dict[TableName, Mapping[str, Column]]
+        given = {"examples": examples, "points": points, "pairs": pairs}
+        self._columns = cells.with_always(given if items is None else {**given, "items": items})
         self._metrics = _by_name("metrics", metrics)
         self._measures = _by_name("measures", measures)
-        self._counts = dict.fromkeys((*sections.TABLES, "attention"), 0)
+        self._counts: dict[str, int] = dict.fromkeys(sections.TABLES, 0)
         self._cells = cells.Cells()
-        self._lengths = array.array("q")
+        self._lengths = Lengths()
         self._ids: dict[TableName, set[str]] = {"examples": set(), "pairs": set()}
-        self._last: dict[TableName, int] = {"points": 0, "pairs": 0}
-        self._attended: set[tuple[int, int]] = set()
+        self._last: dict[TableName, int] = {"points": 0, "pairs": 0, "items": 0}
+        self._summaries: dict[str, Metric] = {}
         self._digests = {n: hashlib.sha256() for n in ("data", "tokens", "points", "pairs")}
         self._check_described()
-        shapes = sections.declared(self._meta, self._columns, self._metrics, self._measures)
+        shapes = sections.declared(self._meta, self._columns, self._metrics, self._measures, {})
         head = {"magic": layout.MAGIC, "format": list(FORMAT), "meta": to_map(self._meta)}
         packed = layout.pack(head)
         if len(packed) > layout.MAX_HEAD:
@@ -76,6 +78,7 @@ class Writer:
         self._sink = Sink(self.path)
         self._head = (self._sink.write(packed), len(packed), layout.checksum(packed))
         self._sections = {name: Growing(self._sink, name, shape) for name, shape in shapes.items()}
+        self._attention = AttentionRecords(self._sink, self._meta, self._lengths, self._sections)
 
     # -- life -------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ class Writer:
             fingerprint=digests["data"].hexdigest(),
             token_fingerprint=digests["tokens"].hexdigest(),
             layout_fingerprint=hashlib.sha256(both).hexdigest(),
-            counts=dict(self._counts),
+            counts=self._rows(),
         )
         return {
             "record": "index",
@@ -130,13 +133,29 @@ class Writer:
             "categories": self._cells.categories(self._columns),
             "metrics": to_map(list(self._metrics.values())),
             "measures": to_map(list(self._measures.values())),
+            "summaries": to_map(list(self._summaries.values())),
             "sections": {name: section.describe() for name, section in self._sections.items()},
         }
 
     # -- rows -------------------------------------------------------------------------------
 
-    def add_example(self, example_id: str, text: str, tokens: Tokens, **values: Any) -> int:
+    def add_example(
+        self,
+        example_id: str,
+        text: str,
+        tokens: Tokens,
+        source_tokens: int | None = None,
+        **values: Any,
+    ) -> int:
         """Adds the next example and returns its row.
+
+        Args:
+            example_id: its id, which no other example has.
+            text: its text.
+            tokens: its tokens; those of an encoder-decoder's source first, then the target's.
+            source_tokens: how many of them are the source's; None if there is no source and no
+                target, which is so for all examples of a file or for none.
+            values: column name to value; a column without one is unknown.
 
         Raises:
             ValueError: the id was used before, the tokens contradict each other or the text, or a
@@ -144,6 +163,8 @@ class Writer:
         """
         where = f"example {example_id!r}"
         self._check_id("examples", example_id)
+        with _about(where):
+            self._lengths.check_source(len(tokens), source_tokens)
         entry = cells.token_entry(where, text, tokens)
         packed = layout.pack(entry)
         self._check_record(where, len(packed))
@@ -152,7 +173,9 @@ class Writer:
         self._digests["data"].update(layout.pack([example_id, text]))
         self._digests["tokens"].update(layout.pack(entry[:2]))
         self._sections["tokens"].append(entry, len(packed))
-        self._lengths.append(len(tokens))
+        self._lengths.add(len(tokens), source_tokens)
+        if source_tokens is not None:
+            self._optional(sections.SOURCE).append(int(source_tokens))
         return row
 
     def add_point(
@@ -209,6 +232,28 @@ class Writer:
         self._sections["pairs/@points"].append([*map(int, span1_points), *map(int, span2_points)])
         return row
 
+    def add_item(
+        self, example_row: int, token_start: int, token_stop: int, text: str = "", **values: Any
+    ) -> int:
+        """Adds the next item (a word, a label, a token: see ``Meta.item``); its row.
+
+        Its tokens are ``token_start`` to ``token_stop`` of its example; 0 and 0 if it has none.
+
+        Raises:
+            ValueError: the file has no table of items, no such example or tokens, an example before
+                that of the last item, or a value does not fit its column.
+        """
+        where = f"item {self._counts['items']}"
+        if "items" not in self._columns:
+            raise ValueError(f"{where}: the file was created without items")
+        self._check_span(where, example_row, token_start, token_stop, may_be_none=True)
+        self._check_order("items", where, example_row)
+        row = self._add_row("items", where, {**values, "text": text})
+        self._last["items"] = int(example_row)
+        self._sections["items/@example"].append(int(example_row))
+        self._sections["items/@tokens"].append([int(token_start), int(token_stop)])
+        return row
+
     # -- arrays -----------------------------------------------------------------------------
 
     def append_metric(self, name: str, block: npt.ArrayLike) -> None:
@@ -220,6 +265,26 @@ class Writer:
         if name not in self._metrics:
             raise ValueError(f"the head metric {name!r} was not declared")
         self._extend(f"head_metric/{name}", block)
+
+    def add_summary(self, metric: Metric, values: npt.ArrayLike) -> None:
+        """Adds a head metric of the whole data set: [layers, heads]; NaN where undefined.
+
+        Raises:
+            ValueError: a summary of this name was added before, it is of an unknown kind of
+                attention, or the shape does not fit.
+        """
+        with _about(f"summary {metric.name!r}"):
+            if metric.name in self._summaries:
+                raise ValueError("added before")
+            from_map(Metric, layout.unpack(layout.pack(to_map(metric))))
+            shape = sections.summary_shape(metric, self._meta)
+            numbers = np.asarray(values, dtype=np.float32)
+            if numbers.shape != shape.row:
+                raise ValueError(f"values of shape {shape.row} expected, not {numbers.shape}")
+            name = f"head_summary/{metric.name}"
+            self._sections[name] = Growing(self._sink, name, shape)
+            self._sections[name].extend(numbers[None])
+            self._summaries[metric.name] = metric
 
     def append_distances(self, name: str, block: npt.ArrayLike) -> None:
         """Adds the next pairs' distances: [k, layers + 1].
@@ -264,59 +329,65 @@ class Writer:
             ValueError: no such example or kind, a wrong shape, a weight outside [0, 1], or added
                 before.
         """
-        where = f"attention of example {example_row}"
-        weights = np.asarray(maps)
-        number = next((i for i, k in enumerate(self._meta.attention) if k.name == kind), None)
-        if number is None:
-            raise ValueError(f"{where}: there is no kind of attention {kind!r}")
-        if not 0 <= example_row < self._counts["examples"]:
-            raise ValueError(f"{where}: there is no such example")
-        info, length = self._meta.attention[number], self._lengths[example_row]
-        if weights.ndim != 4 or weights.shape[:2] != (info.layers, info.heads):
-            raise ValueError(f"{where}: the shape {weights.shape} does not fit {info}")
-        if kind == "self" and weights.shape[2:] != (length, length):
-            raise ValueError(f"{where}: {weights.shape[2:]} weights for {length} tokens")
-        if not 0 < weights.shape[2] * weights.shape[3] <= layout.MAX_TOKENS**2:
-            raise ValueError(f"{where}: {weights.shape[2]} queries, {weights.shape[3]} keys")
-        if (number, example_row) in self._attended:
-            raise ValueError(f"{where}: added before")
-        data = layout.encode_attention(weights, encoding)
-        if data.nbytes > layout.MAX_ATTENTION:
-            raise ValueError(f"{where}: {data.nbytes} bytes are more than one record can hold")
-        self._put_attention(number, int(example_row), encoding, data)
+        with _about(f"attention of example {example_row}"):
+            info = self._attention.check(example_row, kind)
+            packed = packing.pack_attention(info, encoding, maps)
+            self._attention.put(int(example_row), packed)
 
-    def _put_attention(
-        self, kind: int, row: int, encoding: Encoding, data: npt.NDArray[Any]
+    def add_sparse_attention(
+        self,
+        example_row: int,
+        indices: npt.ArrayLike,
+        weights: npt.ArrayLike,
+        rest: npt.ArrayLike,
+        *,
+        keys: int,
+        kind: str = "self",
     ) -> None:
-        heads = [head.tobytes() for layer in data for head in layer]
-        checks = np.array([layout.checksum(head) for head in heads], dtype="<u4").tobytes()
-        fields = {
-            "record": "attention",
-            "kind": self._meta.attention[kind].name,
-            "example": row,
-            "encoding": encoding,
-            "shape": list(data.shape),
-            "checksums": checks,
-        }
-        before = layout.pack_before_data(fields, data.nbytes)
-        offset = self._sink.write(before, *heads)
-        data_at = offset + len(before)
-        entry = {
-            "kind": kind,
-            "example": row,
-            "encoding": list(layout.ENCODINGS).index(encoding),
-            "queries": data.shape[2],
-            "keys": data.shape[3],
-            "offset": offset,
-            "length": len(before) + data.nbytes,
-            "checksum": layout.checksum(before, *heads),
-            "checksums_at": offset + before.rindex(b"\xa4data") - len(checks),
-            "data_at": data_at,
-        }
-        values = [[entry[name] for name in layout.DIRECTORY]]
-        self._sections["attention/directory"].extend(np.array(values, dtype="<u8"))
-        self._attended.add((kind, row))
-        self._counts["attention"] += 1
+        """The k largest attention weights of each row of one example; in any order.
+
+        Args:
+            example_row: the example.
+            indices: int [layers, heads, queries, k], the numbers of the keys, rising in each row.
+            weights: [layers, heads, queries, k]; 0 where a row has fewer than k keys.
+            rest: [layers, heads, queries], the sum of the weights that were not kept.
+            keys: how many keys there are.
+            kind: which attention.
+
+        Raises:
+            ValueError: no such example or kind, a wrong shape, an index that is not below ``keys``
+                or does not rise, a weight or a rest outside [0, 1], or added before.
+        """
+        with _about(f"attention of example {example_row}"):
+            info = self._attention.check(example_row, kind)
+            packed = packing.pack_sparse_attention(info, indices, weights, rest, keys)
+            self._attention.put(int(example_row), packed)
+
+    def add_packed_attention(self, example_row: int, packed: packing.PackedAttention) -> None:
+        """Attention weights of one example as ``pack_attention`` packed them; in any order.
+
+        The weights are written as they are: neither encoded nor checked again.
+
+        Raises:
+            ValueError: no such example or kind, a wrong shape, or added before.
+        """
+        with _about(f"attention of example {example_row}"):
+            self._attention.put(int(example_row), packed)
+
+    def add_value_norms(self, example_row: int, norms: npt.ArrayLike, kind: str = "self") -> None:
+        """How long the values of one example are: [layers, heads, keys]; after its attention.
+
+        Entry [l, h, j] is the norm of f(x_j) = (x_j W_V + b_V) W_O of that head (Kobayashi et al.
+        2020, "Attention is Not Only a Weight", section 3): what key j contributes to a query is its
+        attention weight times this.
+
+        Raises:
+            ValueError: no such example or kind, no attention of it, a wrong shape, a norm that is
+                negative or no number, or added before.
+        """
+        with _about(f"value norms of example {example_row}"):
+            values = np.asarray(norms, dtype=np.float32)
+            self._attention.add_norms(int(example_row), values, kind)
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -365,8 +436,15 @@ class Writer:
         if shape.count == "states" and len(values) != states:
             raise ValueError(f"{name} has {len(values)} values for {states} hidden states")
         layout.pack(name)
-        self._sections[name] = Growing(self._sink, name, shape)
-        self._sections[name].extend(values)
+        self._optional(name).extend(values)
+
+    def _optional(self, name: str) -> Growing:
+        """A section that a file may have, begun when it is first needed."""
+        if name not in self._sections:
+            shape = sections.optional(name, self._meta)
+            assert shape is not None, name
+            self._sections[name] = Growing(self._sink, name, shape)
+        return self._sections[name]
 
     def _check_id(self, table: TableName, name: str) -> None:
         if not isinstance(name, str):
@@ -374,10 +452,14 @@ class Writer:
         if name in self._ids[table]:
             raise ValueError(f"the id {name!r} is used twice in {table}")
 
-    def _check_span(self, where: str, example: int, start: int, stop: int) -> None:
+    def _check_span(
+        self, where: str, example: int, start: int, stop: int, may_be_none: bool = False
+    ) -> None:
         if not 0 <= example < self._counts["examples"]:
             raise ValueError(f"{where}: there is no example {example}")
-        if not 0 <= start < stop <= self._lengths[example]:
+        if may_be_none and (start, stop) == (0, 0):
+            return
+        if not 0 <= start < stop <= self._lengths.tokens(example):
             raise ValueError(f"{where}: there are no tokens {start} to {stop} in example {example}")
 
     def _check_order(self, table: TableName, where: str, example: int) -> None:
@@ -392,10 +474,13 @@ class Writer:
         if size > layout.MAX_RECORD // 2:
             raise ValueError(f"{where}: {size} bytes of text or tokens are too many for one row")
 
+    def _rows(self) -> dict[str, int]:
+        return {**self._counts, "attention": self._attention.count}
+
     def _check_complete(self) -> None:
-        units = {**self._counts, "states": self._meta.model.layers + 1}
+        units = sections.units(self._meta, self._rows())
         for name, section in self._sections.items():
-            expected = units[section.shape.count]
+            expected = units.get(section.shape.count, section.count)
             if section.count != expected:
                 raise ValueError(f"{name} has {section.count} rows, {expected} were expected")
 
@@ -409,6 +494,7 @@ def create(
     pairs: Mapping[str, Column] | None = None,
     metrics: Sequence[Metric] = (),
     measures: Sequence[Measure] = (),
+    items: Mapping[str, Column] | None = None,
 ) -> Writer:
     """Starts a collateral file; use the writer in a ``with`` block.
 
@@ -418,12 +504,23 @@ def create(
         examples, points, pairs: the columns of the three tables, beside "id" and "text" of
             examples, "text" of points and "id" of pairs, which are always there.
         metrics, measures: the head metrics and the distances that will be appended.
+        items: the columns of the table of items beside "text", which is always there; None: no such
+            table.
 
     Raises:
         CollateralError: the target cannot be written.
         ValueError: a description contradicts another, or cannot be stored.
     """
-    return Writer(path, meta, examples or {}, points or {}, pairs or {}, metrics, measures)
+    return Writer(path, meta, examples or {}, points or {}, pairs or {}, metrics, measures, items)
+
+
+@contextlib.contextmanager
+def _about(where: str) -> Iterator[None]:
+    """What is refused inside is said to be about this."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _by_name(what: str, items: Sequence[Any]) -> dict[str, Any]:

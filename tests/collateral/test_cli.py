@@ -35,7 +35,7 @@ def test_info_says_what_is_in_the_file(toy: Path, capsys: pytest.CaptureFixture[
     with collateral.open(toy) as c:
         for expected in (
             str(toy),
-            "collateral 1.0",
+            "collateral 1.1",
             "BertModel, 3 layers, 4 heads, hidden size 16, float32",
             "torch 2.13.0, transformers 5.23.0",
             f"10 examples, {len(c.points)} points, {len(c.pairs)} pairs",
@@ -58,7 +58,7 @@ def test_info_as_json_holds_everything(toy: Path, capsys: pytest.CaptureFixture[
     found = strict(capsys.readouterr().out)
     with collateral.open(toy) as c:
         assert found["model"]["name"] == "toy"
-        assert found["format"] == [1, 0]
+        assert found["format"] == [1, 1]
         assert found["fingerprint"] == c.meta.fingerprint
         assert found["bytes"] == toy.stat().st_size
         assert found["counts"] == c.meta.counts

@@ -151,7 +151,9 @@ def test_sections_in_index_and_code_and_records(path: Path, stream: list[Any]) -
             table.name: {name: table.describe(name) for name in table}
             for table in (c.examples, c.points, c.pairs)
         }
-        shapes = sections.declared(c.meta, all_columns, c.metrics, c.measures)
+        shapes = sections.declared(
+            c.meta, all_columns, c.metrics, c.measures, c.summaries
+        )
     for name, shape in shapes.items():
         assert (shape.kind, shape.dtype, shape.row) == expected[name][:3]
     for record in stream[1:-2]:

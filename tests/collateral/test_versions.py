@@ -23,7 +23,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def version(major: int, minor: int) -> Callable[[bytes], bytes]:
     key = msgpack.packb("format")
-    return lambda head: head.replace(key + b"\x92\x01\x00", key + bytes([0x92, major, minor]))
+    return lambda head: head.replace(key + b"\x92\x01\x01", key + bytes([0x92, major, minor]))
 
 
 def test_a_newer_major_version_asks_for_an_update(good: Path) -> None:
