@@ -2,8 +2,8 @@
 
 A task is made once per run. Its methods are called in this order: ``read`` once; for every example
 ``given``, then ``place``; ``tables``, ``notes`` and ``predictor`` once; then, window by window and
-perhaps in several processes, ``extend``, the model, ``predictor.predict`` and ``rows``; ``score``
-at the end, on the sums of what all examples counted.
+perhaps in several processes, ``extend``, the model, ``predictor.predict``, ``points_after`` and
+``rows``; ``score`` at the end, on the sums of what all examples counted.
 """
 
 from __future__ import annotations
@@ -251,6 +251,21 @@ class Task(ABC, Generic[Group]):
     def extend(self, placed: Sequence[Placed[Group]], loaded: LoadedModel) -> list[Placed[Group]]:
         """The examples with what the model adds to them before it is looked at (generation)."""
         return list(placed)
+
+    def points_after(self, placed: Placed[Group], predicted: Any) -> tuple[Range, ...] | None:
+        """The points that are kept, where that depends on what the model says.
+
+        ``placed.points`` are all that may become points; the model runs with those. Afterwards
+        only the ones given here are kept, and ``rows`` gets an example that has no others.
+
+        Args:
+            placed: the example.
+            predicted: what the predictor said of it, None without one.
+
+        Returns:
+            Some of ``placed.points``, in their order; None keeps all.
+        """
+        return None
 
     @abstractmethod
     def rows(self, placed: Placed[Group], predicted: Any) -> Rows:
