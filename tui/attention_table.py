@@ -23,8 +23,8 @@ def strongest(grid: AttentionGrid, n: int, ordinary: bool = False) -> list[tuple
     """
     size = np.abs(grid.weights)
     if ordinary:
-        special = grid.tokens.special[grid.rows]
-        size = np.where(special[:, None] | special[None, :], np.nan, size)
+        special = grid.tokens.special
+        size = np.where(special[grid.rows][:, None] | special[grid.columns], np.nan, size)
     flat = size.ravel()
     count = min(n, int(np.count_nonzero(~np.isnan(flat))))
     if not count:
@@ -46,10 +46,11 @@ class EdgeTable:
         self._ordered: AttentionGrid | None = None
 
     def _sorted(self, grid: AttentionGrid) -> npt.NDArray[np.int64]:
-        """All edges as flat places, the largest first; made once per grid."""
+        """All edges that are known as flat places, the largest first; made once per grid."""
         if self._ordered is not grid:
             size = np.nan_to_num(np.abs(grid.weights).ravel(), nan=-1.0)
-            self._order = np.argsort(-size, kind="stable")
+            known = np.flatnonzero(size) if grid.kept is not None else np.arange(len(size))
+            self._order = known[np.argsort(-size[known], kind="stable")]
             self._ordered, self._top = grid, 0
         return self._order
 
@@ -61,7 +62,7 @@ class EdgeTable:
         chosen = self._chosen(c, grid)
         self._top = scroll(self._top, chosen, room, len(order))
         label = max(6, min(20, (width - 24) // 2))
-        value = Column("B−A" if grid.difference else "weight", "right", width=6)
+        value = Column("B−A" if grid.difference else "weight", "right", width=_digits(grid))
         columns = [
             Column("", "right", width=len(str(len(order)))),
             Column("query", width=label),
@@ -89,7 +90,8 @@ class EdgeTable:
             focused=c.focused,
         )
         canvas.blit(0, 0, self._drawn.canvas)
-        note = f"{len(order):,} edges, largest first  {grid.note}"
+        what = "edges" if grid.kept is None else "edges kept"
+        note = f"{len(order):,} {what}, largest first  {grid.note}"
         canvas.put(1, height - 1, text.cut(note, width - 1), c.look.muted)
         return canvas
 
@@ -100,9 +102,9 @@ class EdgeTable:
         look = c.look
         query, key = divmod(place, grid.weights.shape[1])
         value = float(grid.weights[query, key])
-        inks = [
-            look.muted if grid.tokens.special[grid.rows[n]] else look.text for n in (query, key)
-        ]
+        special = grid.tokens.special
+        tokens = (grid.rows[query], grid.columns[key])
+        inks = [look.muted if special[token] else look.text for token in tokens]
         most = float(np.nanmax(np.abs(grid.weights), initial=0.0)) or 1.0
         share = 0.0 if np.isnan(value) else value / most
         strokes = look.strokes(grid.difference)
@@ -114,24 +116,26 @@ class EdgeTable:
             (str(number + 1), look.muted),
             (grid.label(query), inks[0]),
             (look.marks.right, look.muted),
-            (grid.label(key), inks[1]),
+            (grid.key_label(key), inks[1]),
             (written.replace("-", look.marks.minus), look.text),
             (bar, strokes[step]),
         ]
 
     def _chosen(self, c: Context, grid: AttentionGrid) -> int | None:
         """Place of the chosen edge in the sorted list; None if no whole edge is chosen."""
-        query, key = grid.place(c.selection.query), grid.place(c.selection.key)
+        query, key = grid.place(c.selection.query), grid.key_place(c.selection.key)
         if query is None or key is None:
             return None
         flat = query * grid.weights.shape[1] + key
-        return int(np.flatnonzero(self._sorted(grid) == flat)[0])
+        found = np.flatnonzero(self._sorted(grid) == flat)
+        return int(found[0]) if len(found) else None
 
     def move(self, c: Context, grid: AttentionGrid, dy: int) -> Selection:
         """The next edge in the list."""
         chosen = self._chosen(c, grid)
-        place = 0 if chosen is None else state.clamp(chosen + dy, grid.weights.size)
-        return self._choose(c, grid, place)
+        count = len(self._sorted(grid))
+        place = 0 if chosen is None else state.clamp(chosen + dy, count)
+        return self._choose(c, grid, place) if count else c.selection
 
     def click(self, c: Context, grid: AttentionGrid, y: int) -> Selection:
         """The edge in row ``y`` of the picture."""
@@ -140,4 +144,10 @@ class EdgeTable:
 
     def _choose(self, c: Context, grid: AttentionGrid, place: int) -> Selection:
         query, key = divmod(int(self._sorted(grid)[place]), grid.weights.shape[1])
-        return state.choose_tokens(c.selection, int(grid.rows[query]), int(grid.rows[key]))
+        return state.choose_tokens(c.selection, int(grid.rows[query]), int(grid.columns[key]))
+
+
+def _digits(grid: AttentionGrid) -> int:
+    """Cells that a weight takes: with a sign, three decimals and what stands before the point."""
+    most = float(np.nanmax(np.abs(grid.weights), initial=0.0))
+    return 6 + (most >= 10) + (most >= 100) + (most >= 1000)

@@ -82,24 +82,36 @@ def _models(c: Context, line: Line, short: bool) -> int:
 def _status_parts(c: Context) -> list[tuple[int, str]]:
     project, s = c.project, c.selection
     meta = project.a.meta
-    metric = project.a.metrics.get(s.metric)
-    texts, pairs = meta.counts["examples"], meta.counts["pairs"]
+    texts = meta.counts["examples"]
     scope = {"example": "this example", "all": f"all {text.many(texts, 'example')}"}
     marked = text.many(len(project.marked_examples(s)), "marked example")
-    over = scope.get(s.scope, marked)
-    data = f"{meta.task} · {text.many(texts, 'text')}, {text.many(pairs, 'pair')}"
+    head = s.kind if len(project.kinds) > 1 else "head"
+    metric = project.metrics.get(s.metric)
     parts = [
-        (0, f"layer {s.layer}  head {s.head_name}"),
+        (0, f"layer {s.layer}  {head} {s.head_name}"),
         (1, f"{project.a.examples.cell('id', s.example)}"),
-        (2, over),
-        (3, metric.title if metric else "no metric"),
-        (6, data),
+        (2, scope.get(s.scope, marked)),
+        (3, metric.title or metric.name if metric else "no metric"),
+        (6, f"{meta.task} · {', '.join(_counts(c))}"),
     ]
+    if s.weighted:
+        parts.append((4, "weights × ‖f(x)‖"))
     if s.hide_special:
         parts.append((4, "specials hidden, not renormalised"))
     if s.marked:
         parts.append((5, f"{text.many(len(s.marked), 'point')} marked"))
     return parts
+
+
+def _counts(c: Context) -> list[str]:
+    """How many texts there are, and pairs and items where there are any."""
+    meta = c.project.a.meta
+    words = {"examples": "text", "pairs": "pair", "items": meta.item or "item"}
+    return [
+        text.many(meta.counts[name], word)
+        for name, word in words.items()
+        if name == "examples" or meta.counts.get(name)
+    ]
 
 
 def tabs(c: Context, active: PaneName, width: int) -> Line:
@@ -125,7 +137,8 @@ def gists(
     """One line for each of the panes that say most in one line and are not shown."""
     width, height = size
     line = Line(Canvas(width, height, ascii_only=c.look.ascii))
-    order: Iterable[PaneName] = ("example", "heads", "distance", "map")
+    third: PaneName = "distance" if len(c.project.a.pairs) else "attention"
+    order: Iterable[PaneName] = ("example", "heads", third, "map")
     shown = [name for name in order if name != active and name in panes][:height]
     for y, name in enumerate(shown):
         try:

@@ -38,6 +38,33 @@ def _cycle(field: str, options: str, what: str, step: int = 1) -> Command:
     return command
 
 
+def _metric(step: int) -> Command:
+    """Steps through the head metrics of the kind of attention that is shown."""
+
+    def command(project: Project, s: Selection) -> Selection:
+        metrics = project.limits.kind(s.kind).metrics
+        if len(metrics) < 2:
+            of_kind = f" of {s.kind} attention" if len(project.kinds) > 1 else ""
+            count = "only one head metric" if metrics else "no head metric"
+            raise Refused(f"There is {count}{of_kind} in the file.")
+        return replace(s, metric=state.after(s.metric, metrics, step))
+
+    return command
+
+
+def _kind(project: Project, s: Selection) -> Selection:
+    names = [kind.name for kind in project.kinds]
+    if len(names) < 2:
+        raise Refused(f"There is only one kind of attention in the file: {s.kind}.")
+    return state.choose_kind(s, project.limits, state.after(s.kind, names))
+
+
+def _weighted(project: Project, s: Selection) -> Selection:
+    if not s.weighted and (reason := project.no_norms(s)):
+        raise Refused(reason)
+    return replace(s, weighted=not s.weighted)
+
+
 def _attention_view(project: Project, s: Selection) -> Selection:
     return replace(s, attention_view=state.after(s.attention_view, state.ATTENTION_VIEWS))
 
@@ -47,6 +74,8 @@ def _specials(project: Project, s: Selection) -> Selection:
 
 
 def _average(project: Project, s: Selection) -> Selection:
+    if s.metric in project.summaries and not project.limits.measures:
+        raise Refused("This metric is of the whole data set, there is nothing to average; t next.")
     return state.step_scope(s)
 
 
@@ -86,11 +115,13 @@ COMMANDS: dict[str, Command] = {
     "previous-example": _example(-1),
     "next-example": _example(+1),
     "model": _model,
-    "metric": _cycle("metric", "metrics", "head metric"),
-    "previous-metric": _cycle("metric", "metrics", "head metric", -1),
-    "colour": _cycle("colouring", "colourings", "column of the points"),
-    "previous-colour": _cycle("colouring", "colourings", "column of the points", -1),
+    "kind": _kind,
+    "metric": _metric(+1),
+    "previous-metric": _metric(-1),
+    "colour": _cycle("colouring", "colourings", "column for the points"),
+    "previous-colour": _cycle("colouring", "colourings", "column for the points", -1),
     "attention-view": _attention_view,
+    "weighted": _weighted,
     "specials": _specials,
     "measure": _cycle("measure", "measures", "distance"),
     "group": _cycle("grouping", "groupings", "column that groups the pairs"),

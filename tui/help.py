@@ -32,15 +32,8 @@ def paragraphs(pane: Pane, c: Context) -> list[str]:
     """The pane's help, then the metric and the distance that are chosen now."""
     project, s = c.project, c.selection
     parts = pane.help.split("\n\n")
-    metric = project.a.metrics.get(s.metric)
-    if metric is not None:
-        low = "−∞" if metric.low is None else f"{metric.low:g}"
-        high = "∞" if metric.high is None else f"{metric.high:g}"
-        source = f" Source: {metric.source}." if metric.source else ""
-        parts.append(
-            f"**Head metric now: {metric.title}**, one number per head and {metric.unit}, from "
-            f"{low} to {high}. {_sentence(metric.meaning)}{source}"
-        )
+    if s.metric in project.metrics:
+        parts.append(_metric(c))
     for file, name in zip((project.a, project.b), project.names, strict=False):
         notes = " ".join(_sentence(note) for note in file.meta.notes) if file is not None else ""
         if notes:
@@ -49,6 +42,24 @@ def paragraphs(pane: Pane, c: Context) -> list[str]:
     if measure is not None:
         parts.append(f"**Distance now: {measure.title}**. {_sentence(measure.meaning)}")
     return parts
+
+
+def _metric(c: Context) -> str:
+    """The head metric that is chosen now: range, meaning, source, baseline."""
+    project, name = c.project, c.selection.metric
+    metric = project.metrics[name]
+    low = "−∞" if metric.low is None else f"{metric.low:g}"
+    high = "∞" if metric.high is None else f"{metric.high:g}"
+    unit = "" if name in project.summaries else f" and {metric.unit}"
+    whole = " for the whole data set" if name in project.summaries else ""
+    words = [
+        f"**Head metric now: {metric.title or name}**, one number per head{unit}{whole}, from "
+        f"{low} to {high}.",
+        _sentence(metric.meaning),
+        f"Source: {metric.source}." if metric.source else "",
+        f"Baseline: {metric.baseline:.4g}." if metric.baseline is not None else "",
+    ]
+    return " ".join(part for part in words if part)
 
 
 def _sentence(words: str) -> str:

@@ -160,6 +160,7 @@ class Marks:
         down: More below.
         yes: Correct.
         no: Wrong.
+        differ: Two models say different things.
         open: Left edge of the cursor's cell.
         close: Right edge of the cursor's cell.
         aim: The point under the cursor on a map.
@@ -182,6 +183,7 @@ class Marks:
     down: str = "↓"
     yes: str = "✓"
     no: str = "✗"
+    differ: str = "≠"
     open: str = "▐"
     close: str = "▌"
     aim: str = "◎"
@@ -205,6 +207,7 @@ _ASCII = Marks(
     down="v",
     yes="v",
     no="x",
+    differ="!",
     open="[",
     close="]",
     aim="X",

@@ -5,11 +5,11 @@ Answers are cached by what they depend on. Nothing here draws, and nothing here 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -18,14 +18,16 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 import collateral
-from collateral import Collateral, CollateralError, Tokens
-from collateral.analysis.heads import ranked
+from collateral import AttentionKind, Collateral, CollateralError, Metric, Tokens
 
-from .state import VIEWS, Limits, Selection, View
+from .state import Limits, Selection, View
 from .views import attention as attention_views
 from .views import distances as distance_views
 from .views import example as example_views
 from .views import heads as head_views
+from .views import items as item_views
+from .views import opening
+from .views import points as point_views
 from .views.answers import (
     MAP_MEASURE,
     TROUBLE,
@@ -34,16 +36,22 @@ from .views.answers import (
     Floats,
     HeadView,
     Ints,
+    ItemRows,
     Mention,
     Missing,
     PairFacts,
     Side,
+    Tag,
 )
 from .views.belonging import check_same_data
 
 Answer = TypeVar("Answer")
+TableName = Literal["examples", "points", "pairs", "items"]
 
 _KEPT = 200
+"""Answers that are kept."""
+_KEPT_BYTES = 256 * 1024**2
+"""Bytes of arrays that are kept: the attention of one head over 4,096 tokens is 64 MiB."""
 
 
 class Project:
@@ -58,6 +66,7 @@ class Project:
         self.a, self.b = a, b
         self.names = tuple(names)
         self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
         self._check_drawable()
 
@@ -125,75 +134,27 @@ class Project:
     @cached_property
     def limits(self) -> Limits:
         """How far a selection can go."""
-        model = self.a.meta.model
-        pairs = np.bincount(self.pair_examples, minlength=len(self.a.examples)).tolist()
-        colourings = [n for n, kind in self.a.points.columns.items() if kind != "text"]
-        groupings = [
-            name
-            for name in self.a.pairs.columns
-            if self.a.pairs.columns[name] in ("categorical", "boolean")
-        ]
-        metrics = self.a.metrics
-        measures, mapped = list(self.a.measures), bool(self.a.mapped_layers)
-        if self.b is not None:
-            both = self.b
-            metrics = {name: m for name, m in metrics.items() if name in both.metrics}
-            colourings = [name for name in colourings if name in both.points]
-            groupings = [name for name in groupings if name in both.pairs]
-            measures = [name for name in measures if name in both.measures]
-            mapped = mapped and bool(both.mapped_layers)
-        return Limits(
-            views=VIEWS if self.two else ("A",),
-            layers=model.layers,
-            heads=model.heads,
-            examples=len(self.a.examples),
-            metrics=tuple(metrics),
-            colourings=tuple(colourings),
-            measures=(*measures, *((MAP_MEASURE,) if mapped else ())),
-            groupings=tuple(groupings),
-            pair_counts=pairs,
-        )
+        return opening.limits(self)
 
     def first_selection(self) -> Selection:
         """What is shown on opening: the last layer, the head that stands out, an attended text."""
-        limits = self.limits
-        pair_metrics = [n for n in limits.metrics if self.a.metrics[n].unit == "pair"]
-        preferred = [n for n in pair_metrics if "pronoun_candidate" in n] or pair_metrics
-        metric = (preferred or list(limits.metrics) or [""])[0]
-        attended = self.attended
-        chosen = Selection(
-            view=limits.views[-1],
-            example=min(attended, default=0),
-            layer=limits.layers,
-            head_layer=limits.layers - 1,
-            metric=metric,
-            colouring=self._first_colouring(),
-            measure=limits.measures[0] if limits.measures else "",
-            grouping=self._first_grouping(),
-        )
-        with contextlib.suppress(Missing):
-            values = self.head_view(chosen).values
-            top = ranked(values, 1, by_magnitude=self.two)
-            if top:
-                layer, head, _ = top[0]
-                return Selection(**(vars(chosen) | {"head_layer": layer, "head": head}))
-        return chosen
+        return opening.first_selection(self)
 
-    def _first_colouring(self) -> str:
-        points = self.file("B").points
-        for role in ("prediction", "gold"):
-            name = points.with_role(role)
-            if name and (points.codes(name)[0] >= 0).any():
-                return name
-        return self.limits.colourings[0] if self.limits.colourings else ""
+    @cached_property
+    def kinds(self) -> tuple[AttentionKind, ...]:
+        """The kinds of attention, the same in all files."""
+        return self.a.meta.attention
 
-    def _first_grouping(self) -> str:
-        pairs = self.file("B").pairs
-        for role in ("prediction", "gold"):
-            name = pairs.with_role(role)
-            if name in self.limits.groupings and name and (pairs.codes(name)[0] >= 0).any():
-                return name
-        return self.limits.groupings[0] if self.limits.groupings else ""
+    def kind_tokens(self, example: int, kind: str) -> tuple[range, range]:
+        """The tokens of an example that are queries and keys of a kind of attention."""
+        found = self.a.meta.kind(kind)
+        sides = (found.queries, found.keys) if found is not None else ("text", "text")
+        queries, keys = (self.a.side(example, side) for side in sides)
+        return queries, keys
+
+    def source(self, example: int) -> int | None:
+        """How many of an example's tokens are the source's; None without source and target."""
+        return self.once(("source", example), lambda: self.a.source_tokens(example))
 
     # -- tables -----------------------------------------------------------------------------
 
@@ -203,15 +164,34 @@ class Project:
         return self.a.pair_examples
 
     @cached_property
-    def point_examples(self) -> Ints:
-        """Example row of each point, in rising order."""
-        return self.a.point_examples
+    def points(self) -> point_views.Points:
+        """The points of all files, each with the number that selections know it by."""
+        return point_views.points(self.a, self.b)
+
+    def point_row(self, side: Side, point: int) -> int:
+        """Row of a point in a model's file; -1 if it has none."""
+        rows = self.points.rows[side]
+        return point if rows is None else int(rows[point])
+
+    def point_rows(self, side: Side, points: Collection[int]) -> Ints:
+        """Rows of points in a model's file, without those that it does not have."""
+        numbers = np.fromiter(points, dtype=np.int32, count=len(points))
+        rows = self.points.rows[side]
+        found = numbers if rows is None else rows[numbers]
+        return found[found >= 0]
+
+    def point_number(self, side: Side, row: int) -> int:
+        """Number of the point in a row of a model's file."""
+        numbers = self.points.numbers[side]
+        return row if numbers is None else int(numbers[row])
 
     @cached_property
     def attended(self) -> frozenset[int]:
-        """Rows of the examples with attention stored in every file."""
-        rows = frozenset(self.a.attention_examples())
-        return rows & frozenset(self.b.attention_examples()) if self.b is not None else rows
+        """Rows of the examples with some attention stored in every file."""
+        files = [file for file in (self.a, self.b) if file is not None]
+        names = [kind.name for kind in self.kinds]
+        stored = [{row for name in names for row in f.attention_examples(name)} for f in files]
+        return frozenset(set.intersection(*stored))
 
     @cached_property
     def example_texts(self) -> tuple[list[str], list[str]]:
@@ -239,21 +219,41 @@ class Project:
         value = examples.cell(column, row) if column else None
         return value if isinstance(value, bool) else None
 
+    def score(self, side: Side, row: int) -> float | None:
+        """The score of an example, NaN where unknown; None if the file has no scores."""
+        column = self.score_column
+        value = self.file(side).examples.cell(column, row) if column else None
+        return value if isinstance(value, float) else None
+
+    @cached_property
+    def score_column(self) -> str | None:
+        """The column with the score of each example, if all files have it."""
+        files = [file for file in (self.a, self.b) if file is not None]
+        name = self.a.examples.with_role("score")
+        kinds = {file.examples.columns.get(name) for file in files} if name else set()
+        return name if kinds == {"continuous"} else None
+
+    @property
+    def score_title(self) -> str:
+        """What the score of an example is, for people; "" if there are none."""
+        name = self.score_column
+        return (self.a.examples.describe(name).title or name) if name else ""
+
     def marked_examples(self, s: Selection) -> frozenset[int]:
         """Rows of the examples that have a marked point."""
         if not s.marked:
             return frozenset()
         key = ("marked", s.marked)
         rows = np.fromiter(s.marked, dtype=np.int64)
-        return self.once(key, lambda: frozenset(self.point_examples[rows].tolist()))
+        return self.once(key, lambda: frozenset(self.points.examples[rows].tolist()))
 
     def pairs_of(self, example: int) -> range:
         """Rows of the pairs of one example (they are stored together, in order)."""
         return _rows_of(self.pair_examples, example)
 
     def points_of(self, example: int) -> range:
-        """Rows of the points of one example."""
-        return _rows_of(self.point_examples, example)
+        """Numbers of the points of one example."""
+        return _rows_of(self.points.examples, example)
 
     def pair(self, s: Selection) -> int | None:
         """Row of the selected pair, None if the example has none."""
@@ -274,37 +274,49 @@ class Project:
 
     def mentions(self, example: int) -> list[Mention]:
         """The points of an example, grouped by the span they belong to, in token order."""
-        return example_views.mentions(self, example)
+        return point_views.mentions(self, example)
 
-    @cached_property
-    def point_tokens(self) -> Ints:
-        """Token range of each point, [points, 2]."""
-        return self.a.point_tokens
-
-    def point_words(self, side: Side, point: int, column: str) -> str:
+    def point_words(self, side: Side, point: int, colouring: str) -> str:
         """A point in words: its text, its value in a column, and the text that it stands in."""
-        return example_views.point_words(self, side, point, column)
+        return point_views.point_words(self, side, point, colouring)
+
+    def items(self, example: int) -> ItemRows:
+        """The items of an example: the rows of its summary table."""
+        return item_views.items(self, example)
+
+    def item(self, s: Selection) -> int | None:
+        """The item that is looked at; None if the example has none."""
+        return item_views.current(self, s)
+
+    def settled(self, s: Selection) -> Selection:
+        """The selection with the item that its query token belongs to."""
+        item = self.item(s)
+        return s if item is None or item == s.item else replace(s, item=item)
+
+    def item_span(self, s: Selection) -> tuple[int, int] | None:
+        """Its token range; None without one."""
+        return item_views.span(self, s)
+
+    def tags(self, side: Side, example: int) -> list[Tag]:
+        """The words of an example that gold or a model gave a tag, in order."""
+        return item_views.tags(self, side, example)
 
     def pair_facts(self, example: int) -> list[PairFacts]:
         """The pairs of an example with what each model says."""
         return example_views.pair_facts(self, example)
 
-    def classes(self, side: Side, column: str) -> tuple[Ints, tuple[str, ...]]:
-        """A categorical or boolean column of the points: codes (-1 unknown), labels."""
-        return self.codes("points", side, column)
+    def classes(self, side: Side, colouring: str) -> tuple[Ints, tuple[str, ...]]:
+        """A categorical or boolean colouring of the points: codes (-1 unknown), labels."""
+        return point_views.classes(self, side, colouring)
 
-    def codes(
-        self, table: Literal["points", "pairs"], side: Side, column: str
-    ) -> tuple[Ints, tuple[str, ...]]:
-        """Codes in an order that is the same for A and B, for points and pairs.
+    def codes(self, table: TableName, side: Side, column: str) -> tuple[Ints, tuple[str, ...]]:
+        """Codes in an order that is the same for A and B, in all tables.
 
         A label then keeps its colour everywhere: the labels of the pairs' gold column come first.
         """
         return self.once(("codes", table, side, column), lambda: self._codes(table, side, column))
 
-    def _codes(
-        self, table: Literal["points", "pairs"], side: Side, column: str
-    ) -> tuple[Ints, tuple[str, ...]]:
+    def _codes(self, table: TableName, side: Side, column: str) -> tuple[Ints, tuple[str, ...]]:
         tables = [getattr(f, table) for f in (self.a, self.b) if f is not None]
         codes, own = getattr(self.file(side), table).codes(column)
         if tables[0].columns[column] == "boolean":
@@ -321,16 +333,17 @@ class Project:
         gold = self.a.pairs.with_role("gold")
         return self.a.pairs.labels(gold) if gold else ()
 
-    def point_title(self, column: str) -> str:
-        """A column of the points, for people."""
-        return (self.a.points.describe(column).title or column) if column else "nothing"
+    def colouring_title(self, colouring: str) -> str:
+        """A colouring, for people."""
+        return point_views.colouring_title(self, colouring)
 
-    def numbers(self, side: Side, column: str) -> Floats:
-        """A continuous column of the points."""
-        return self.once(
-            ("numbers", side, column),
-            lambda: np.asarray(self.file(side).points[column], dtype=np.float32),
-        )
+    def is_continuous(self, colouring: str) -> bool:
+        """Whether a colouring goes by numbers, not by classes."""
+        return point_views.is_continuous(self, colouring)
+
+    def numbers(self, side: Side, colouring: str) -> Floats:
+        """A continuous colouring of the points."""
+        return point_views.numbers(self, side, colouring)
 
     def coordinates(self, side: Side, layer: int) -> Floats:
         """The map of a hidden state.
@@ -344,6 +357,37 @@ class Project:
         return self.once(("map", side, layer), lambda: file.coordinates(layer))
 
     # -- heads ------------------------------------------------------------------------------
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """The head metrics that all files have, those of the whole data set last."""
+        units = {n: m for n, m in self.a.metrics.items() if self.b is None or n in self.b.metrics}
+        return {**units, **self.summaries}
+
+    @cached_property
+    def summaries(self) -> dict[str, Metric]:
+        """The head metrics of the whole data set that all files have.
+
+        One that is called like another metric gets a name of its own here.
+        """
+        both = self.b.summaries if self.b is not None else self.a.summaries
+        return {
+            f"summary:{name}" if name in self.a.metrics else name: metric
+            for name, metric in self.a.summaries.items()
+            if name in both
+        }
+
+    def metric_title(self, name: str) -> str:
+        """A head metric, for people; "whole data set" says that it is no average."""
+        metric = self.metrics[name]
+        whole = " · whole data set" if name in self.summaries else ""
+        return f"{metric.title or name}{whole}"
+
+    def baseline(self, side: Side, name: str) -> float | None:
+        """What an uninformative head would score, as a model's file says; None if unknown."""
+        file = self.file(side)
+        described = file.summaries if name in self.summaries else file.metrics
+        return described[self.metrics[name].name].baseline
 
     def scope(self, s: Selection) -> frozenset[int] | None:
         """Rows of the examples that averages are over; None for all."""
@@ -380,6 +424,10 @@ class Project:
             Missing: it is not stored for this example.
         """
         return attention_views.attention(self, s)
+
+    def no_norms(self, s: Selection) -> str:
+        """Why weights cannot be multiplied by the norms of the values, "" if they can."""
+        return attention_views.no_norms(self, s)
 
     def tokens(self, example: int) -> Tokens:
         """Tokens of an example (the same in both files)."""
@@ -424,9 +472,10 @@ class Project:
         except TROUBLE as error:
             made = _Failed(error)  # kept as well: asking again would only take as long again
         with self._lock:
+            self._bytes += _size(made) - _size(self._cache.get(key))
             self._cache[key] = made
-            if len(self._cache) > _KEPT:
-                self._cache.popitem(last=False)
+            while len(self._cache) > _KEPT or (self._bytes > _KEPT_BYTES and len(self._cache) > 1):
+                self._bytes -= _size(self._cache.popitem(last=False)[1])
         return _answer(made)
 
 
@@ -441,6 +490,12 @@ def _answer(kept: Answer | _Failed) -> Answer:
     if isinstance(kept, _Failed):
         raise kept.error.with_traceback(None)
     return kept
+
+
+def _size(kept: object) -> int:
+    """Bytes of an answer that may be large: an array, or attention."""
+    array = kept.weights if isinstance(kept, AttentionGrid) else kept
+    return array.nbytes if isinstance(array, np.ndarray) else 0
 
 
 def _name(path: str | os.PathLike[str]) -> str:

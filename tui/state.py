@@ -25,12 +25,25 @@ ALL_TOKENS = -1
 
 
 @dataclass(frozen=True)
+class KindLimits:
+    """One kind of attention: its size, and the head metrics that were made of it."""
+
+    name: str
+    layers: int
+    heads: int
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Limits:
     """How far a selection can go, read from the files once.
 
     Attributes:
-        layers: attention layers L; hidden states go from 0 to L.
+        layers: layers L whose hidden states are on the map; these go from 0 to L.
+        heads: attention heads of such a layer.
+        metrics: head metrics of all kinds of attention.
         pair_counts: number of pairs of each example.
+        kinds: the kinds of attention; empty stands for one kind of that size.
     """
 
     views: tuple[View, ...]
@@ -42,6 +55,13 @@ class Limits:
     measures: tuple[str, ...]
     groupings: tuple[str, ...]
     pair_counts: Sequence[int] = ()
+    kinds: tuple[KindLimits, ...] = ()
+
+    def kind(self, name: str) -> KindLimits:
+        """The kind of attention with this name, the first if there is none."""
+        if not self.kinds:
+            return KindLimits(name, self.layers, self.heads, self.metrics)
+        return next((kind for kind in self.kinds if kind.name == name), self.kinds[0])
 
 
 @dataclass(frozen=True)
@@ -52,23 +72,30 @@ class Selection:
         view: model A, model B, or their difference, always B − A.
         example: row of the example.
         pair: which of the example's pairs, from 0.
+        item: which of the example's items (words, labels, tokens), from 0. If the query is another
+            item's token, that item counts.
         marked: rows of the marked points.
         scope: what averages are over: all examples, those of the marked points, or this one.
         layer: hidden state of the map, 0 (embeddings) to L.
+        kind: which attention: "self", or "encoder", "decoder", "cross".
         head_layer, head: the attention head, written ``head_layer.head``.
         query, key: token cursor of the attention pane; None for the first tokens of the chosen
             pair, ``ALL_TOKENS`` for no token in particular.
+        colouring: column of the points, or of their examples, that colours the map.
         measure: "tsne" or a measure of the file.
         grouping: column of the pairs that makes the groups of the distance pane.
         hide_special: leave special tokens out of the attention pane (a view; weights stay as are).
+        weighted: show weights times the norm of the value that each key adds.
     """
 
     view: View = "A"
     example: int = 0
     pair: int = 0
+    item: int = 0
     marked: frozenset[int] = frozenset()
     scope: Scope = "all"
     layer: int = 0
+    kind: str = "self"
     head_layer: int = 0
     head: int = 0
     metric: str = ""
@@ -79,6 +106,7 @@ class Selection:
     query: int | None = None
     key: int | None = None
     hide_special: bool = False
+    weighted: bool = False
 
     @property
     def head_name(self) -> str:
@@ -94,16 +122,19 @@ def clamp(value: int, count: int) -> int:
 def valid(s: Selection, limits: Limits) -> Selection:
     """The nearest selection that the files allow."""
     example = clamp(s.example, limits.examples)
+    kind = limits.kind(s.kind)
     return dataclasses.replace(
         s,
         view=s.view if s.view in limits.views else limits.views[-1],
         example=example,
         pair=clamp(s.pair, limits.pair_counts[example] if limits.pair_counts else 0),
+        item=max(0, s.item),
         scope="all" if s.scope == "marked" and not s.marked else s.scope,
         layer=clamp(s.layer, limits.layers + 1),
-        head_layer=clamp(s.head_layer, limits.layers),
-        head=clamp(s.head, limits.heads),
-        metric=_among(s.metric, limits.metrics),
+        kind=kind.name,
+        head_layer=clamp(s.head_layer, kind.layers),
+        head=clamp(s.head, kind.heads),
+        metric=_metric(s.metric, kind),
         colouring=_among(s.colouring, limits.colourings),
         measure=_among(s.measure, limits.measures),
         grouping=_among(s.grouping, limits.groupings),
@@ -116,38 +147,51 @@ def step_layer(s: Selection, limits: Limits, step: int) -> Selection:
     Attention layer l reads hidden state l, so the last state, L, stays with attention layer L - 1.
     """
     layer = clamp(s.layer + step, limits.layers + 1)
-    return dataclasses.replace(s, layer=layer, head_layer=clamp(layer, limits.layers))
+    return dataclasses.replace(s, layer=layer, head_layer=clamp(layer, limits.kind(s.kind).layers))
 
 
 def step_head(s: Selection, limits: Limits, step: int) -> Selection:
     """The next head in reading order: after a layer's last head comes the next layer's first."""
-    flat = clamp(s.head_layer * limits.heads + s.head + step, limits.layers * limits.heads)
-    layer, head = divmod(flat, max(1, limits.heads))
+    kind = limits.kind(s.kind)
+    flat = clamp(s.head_layer * kind.heads + s.head + step, kind.layers * kind.heads)
+    layer, head = divmod(flat, max(1, kind.heads))
     return dataclasses.replace(s, head_layer=layer, head=head)
 
 
 def move_head(s: Selection, limits: Limits, layers: int, heads: int) -> Selection:
     """Moves the head inside the grid, stopping at its edges; the map's layer stays."""
+    kind = limits.kind(s.kind)
     return dataclasses.replace(
         s,
-        head_layer=clamp(s.head_layer + layers, limits.layers),
-        head=clamp(s.head + heads, limits.heads),
+        head_layer=clamp(s.head_layer + layers, kind.layers),
+        head=clamp(s.head + heads, kind.heads),
     )
 
 
+def choose_kind(s: Selection, limits: Limits, name: str) -> Selection:
+    """Another kind of attention, the same metric if it has that; its tokens are others."""
+    return valid(dataclasses.replace(s, kind=name, query=None, key=None), limits)
+
+
 def choose_example(s: Selection, limits: Limits, example: int, pair: int = 0) -> Selection:
-    """Another example; its first pair, and no token chosen."""
+    """Another example; its first pair and item, and no token chosen."""
     example = clamp(example, limits.examples)
     if (example, pair) == (s.example, s.pair):
         return s
-    tokens = (s.query, s.key) if example == s.example else (None, None)
-    changed = dataclasses.replace(s, example=example, pair=pair, query=tokens[0], key=tokens[1])
+    changed = dataclasses.replace(s, example=example, pair=pair)
+    if example != s.example:
+        changed = dataclasses.replace(changed, item=0, query=None, key=None)
     return valid(changed, limits)
 
 
 def choose_tokens(s: Selection, query: int | None, key: int | None) -> Selection:
     """Another token cursor of the attention pane."""
     return dataclasses.replace(s, query=query, key=key)
+
+
+def choose_item(s: Selection, item: int, token: int | None) -> Selection:
+    """Another item of the same example, and its first token as query; None if it has no token."""
+    return dataclasses.replace(s, item=max(0, item), query=token, key=None)
 
 
 def step_pair(s: Selection, limits: Limits, step: int) -> Selection:
@@ -179,6 +223,12 @@ def after(value: Choice, options: Sequence[Choice], step: int = 1) -> Choice:
     if value not in options:
         return options[0] if options else value
     return options[(options.index(value) + step) % len(options)]
+
+
+def _metric(name: str, kind: KindLimits) -> str:
+    """The metric, or its like for this kind: "cross:std" where "encoder:std" was chosen."""
+    like = f"{kind.name}:{name.rpartition(':')[2]}"
+    return like if name not in kind.metrics and like in kind.metrics else _among(name, kind.metrics)
 
 
 def _among(value: str, options: Sequence[str]) -> str:
@@ -227,7 +277,7 @@ class History:
         return source.pop()
 
 
-_CURSOR = frozenset({"query", "key"})
+_CURSOR = frozenset({"query", "key", "item"})
 
 
 def changed_fields(old: Selection, new: Selection) -> frozenset[str]:

@@ -107,6 +107,20 @@ async def _zoom(session: Session, key: str) -> None:
     assert len(visible) == (6 if session.app.size.width == 160 else 1)
 
 
+async def _kind(session: Session, key: str) -> None:
+    before = session.selection
+    await session.press(key)
+    assert session.foot() == " There is only one kind of attention in the file: self."
+    assert session.selection == before  # test_tasks.py presses it where there are several
+
+
+async def _weighted(session: Session, key: str) -> None:
+    before = session.selection
+    await session.press(key)
+    assert "No value norms are stored for wsc-004" in session.foot()
+    assert session.selection == before  # test_tasks.py presses it where there are norms
+
+
 async def _back(session: Session, key: str) -> None:
     await session.press("z", key)
     assert not session.screen.has_class("-zoom")
@@ -154,6 +168,8 @@ EFFECTS: dict[str, Effect] = {
     "next-example": Effect(changes={"example": 5}, shows="wsc-005"),
     "previous-example": Effect(changes={"example": 3}, shows="wsc-003"),
     "model": Effect(changes={"view": "B−A"}, shows="▸B−A"),
+    "kind": Effect(check=_kind),
+    "weighted": Effect(check=_weighted),
     "metric": Effect(changes={"metric": "mass_previous"}, shows="mass on the previous token"),
     "previous-metric": Effect(changes={"metric": "entropy_normalised"}, shows="entropy (norm"),
     "colour": Effect(changes={"colouring": "prediction"}, shows="layer 1 · by prediction"),
@@ -190,7 +206,7 @@ async def _enter(session: Session, key: str) -> None:
     pane = session.screen.panes["map"]
     point: int = pane._cursor  # type: ignore[attr-defined]
     await session.press(key)
-    assert session.selection.example == session.project.point_examples[point]
+    assert session.selection.example == session.project.points.examples[point]
 
 
 EFFECTS["enter"] = Effect("map", check=_enter)
@@ -578,7 +594,7 @@ async def test_clicks_choose_what_was_clicked(files: tuple[Path, Path]) -> None:
         await _click(session, left + cell[0], top + cell[1])
         assert _active(session) == "map"
         cells = part.view.cells(part.coordinates)
-        owners = session.project.point_examples[(cells == cell).all(axis=1)]
+        owners = session.project.points.examples[(cells == cell).all(axis=1)]
         assert session.selection.example in owners.tolist()
 
 

@@ -218,11 +218,13 @@ CHANGES: dict[str, Any] = {
     "view": "A",
     "example": 2,
     "pair": 1,
-    "marked": frozenset({0, 30}),
+    "item": 2,
+    "marked": frozenset({0, 6}),
     "scope": "example",
     "layer": 1,
+    "kind": "encoder",
     "head_layer": 2,
-    "head": 3,
+    "head": 1,
     "metric": "std",
     "colouring": "role",
     "measure": "tsne",
@@ -231,24 +233,41 @@ CHANGES: dict[str, Any] = {
     "query": 3,
     "key": 4,
     "hide_special": True,
+    "weighted": True,
+}
+"""A change of each field; what a file has its own names for is in ``OWN_CHANGES``."""
+OWN_CHANGES: dict[str, dict[str, Any]] = {
+    "coref": {},
+    "tagging": {"metric": "relation_nsubj", "colouring": "example: domain"},
+    "translation": {"query": 12, "metric": "cross:aligned", "colouring": "example: loss"},
 }
 
 
+def picture(name: PaneName, c: Context) -> object:
+    """What a pane shows, or why it shows nothing."""
+    pane = all_panes()[name]
+    try:
+        canvas = pane.draw(c, 70, 18)
+        return pane.title(c), canvas.rows()
+    except Missing as reason:
+        return str(reason)
+
+
+@pytest.mark.parametrize("which", sorted(OWN_CHANGES))
 @pytest.mark.parametrize("name", PANES)
 def test_a_pane_depends_on_what_it_says_and_on_nothing_else(
-    name: PaneName, compared: Project
+    name: PaneName, which: str, compared: Project, tasks: dict[str, Project]
 ) -> None:
+    project = compared if which == "coref" else tasks[f"{which}-2"]
     assert set(CHANGES) == {field.name for field in fields(Selection)}
-    for start in (selection(compared, view="B"), selection(compared, view="B", scope="example")):
-        for field, value in CHANGES.items():
-            changed = replace(start, **{field: value})
-            pictures = []
-            for s in (start, changed):
-                pane, c = all_panes()[name], Context(compared, s, PLAIN)
-                canvas = pane.draw(c, 70, 18)
-                pictures.append((pane.title(c), canvas.rows()))
+    for scope in ("all", "example"):
+        start = project.settled(selection(project, view="B", scope=scope))
+        for field, value in (CHANGES | OWN_CHANGES[which]).items():
+            changed = project.settled(replace(start, **{field: value}))
+            pictures = [picture(name, Context(project, s, PLAIN)) for s in (start, changed)]
             if pictures[0] != pictures[1]:
-                assert field in all_panes()[name].depends, f"{field} changes the picture"
+                told = all_panes()[name].depends & state.changed_fields(start, changed)
+                assert told, f"{field} changes the picture"
 
 
 # -- pictures ---------------------------------------------------------------------------------
@@ -396,7 +415,7 @@ def test_the_example_pane_says_what_each_model_says(compared: Project) -> None:
 
 def test_the_list_says_which_examples_are_right(compared: Project) -> None:
     assert compared.b is not None
-    canvas = ExamplesPane().draw(Context(compared, selection(compared), PLAIN), 60, 14)
+    canvas = ExamplesPane().draw(Context(compared, selection(compared), PLAIN), 50, 14)
     for row, line in enumerate(canvas.text().splitlines()[1:]):
         marks = {True: "✓", False: "✗", None: "·"}
         right = [f.examples["correct"][row] for f in (compared.a, compared.b)]
@@ -499,7 +518,7 @@ def test_a_click_on_a_point_selects_its_example(view: state.View, compared: Proj
         for point in (3, 20, 40, 63):
             x, y = cells[point]
             there = {
-                int(compared.point_examples[n]) for n, cell in enumerate(cells) if cell == [x, y]
+                int(compared.points.examples[n]) for n, cell in enumerate(cells) if cell == [x, y]
             }
             assert pane.click(c, part.left + x, y).example in there
 
@@ -540,7 +559,7 @@ def test_the_cursor_of_the_map_goes_from_point_to_point(compared: Project) -> No
     xy = compared.file("B").coordinates(s.layer)
     pane.move(c, 1, 0)
     assert xy[pane._cursor, 0] > xy[first, 0]
-    assert pane.enter(c).example == compared.point_examples[pane._cursor]
+    assert pane.enter(c).example == compared.points.examples[pane._cursor]
     assert (pane.mark(c) or s).marked == {pane._cursor}
 
 
@@ -589,7 +608,7 @@ def test_the_status_line_tells_layer_head_example_metric_and_scope(compared: Pro
     assert "all 12 examples" in line and "hidden" not in line and "marked" not in line
     s = replace(s, scope="marked", marked=frozenset({0, 1, 60}), hide_special=True, view="B−A")
     line = chrome.status(Context(compared, s, PLAIN), 160).canvas.text()
-    owners = {int(compared.point_examples[p]) for p in (0, 1, 60)}
+    owners = {int(compared.points.examples[p]) for p in (0, 1, 60)}
     assert f"{len(owners)} marked examples" in line and "3 points marked" in line
     assert "▸B−A" in line and "specials hidden" in line
 

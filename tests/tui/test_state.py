@@ -312,7 +312,7 @@ class _Store:
 
     def __init__(self, project: Project) -> None:
         self.project, self.history = project, History()
-        self.selection = state.valid(project.first_selection(), project.limits)
+        self.selection = project.first_selection()
 
     def take(self, step: tuple[str, str]) -> Selection:
         """One key, or nothing if it is refused; the selection after it."""
@@ -327,7 +327,8 @@ class _Store:
             else (lambda s: COMMANDS[what](self.project, s))
         )
         try:
-            new = state.valid(change(self.selection), self.project.limits)
+            wanted = state.valid(change(self.selection), self.project.limits)
+            new = self.project.settled(wanted)
         except Refused:
             return self.selection
         if new != self.selection:
@@ -336,7 +337,7 @@ class _Store:
         return self.selection
 
 
-@pytest.mark.parametrize("which", ["alone", "compared"])
+@pytest.mark.parametrize("which", ["alone", "compared", "tagging-2", "translation-2", "model-1"])
 @settings(
     max_examples=60,
     deadline=None,
@@ -344,14 +345,19 @@ class _Store:
 )
 @given(data=st.data())
 def test_any_sequence_stays_valid_and_can_be_taken_back_exactly(
-    which: str, data: st.DataObject, request: pytest.FixtureRequest
+    which: str,
+    data: st.DataObject,
+    alone: Project,
+    compared: Project,
+    tasks: dict[str, Project],
 ) -> None:
-    project: Project = request.getfixturevalue(which)
+    project = {"alone": alone, "compared": compared, **tasks}[which]
     store = _Store(project)
     first = store.selection
     for step in data.draw(st.lists(steps, max_size=30)):
         store.take(step)
         assert state.valid(store.selection, project.limits) == store.selection
+        assert project.settled(store.selection) == store.selection
     back = list(reversed(store.history.past))
     forth = [*reversed(back), store.selection, *reversed(store.history.future)][1:]
     undone = [store.take(("undo", "")) for _ in back]
@@ -368,7 +374,7 @@ def test_every_command_is_an_action() -> None:
     assert set(COMMANDS) <= set(BY_NAME)
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"kind", "weighted"}))
 def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) -> None:
     s = replace(compared.first_selection(), layer=1, head_layer=1, head=1, example=1)
     s = state.toggle_marks(s, [0])

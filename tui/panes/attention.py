@@ -36,12 +36,14 @@ class AttentionPane(Pane):
             "view",
             "example",
             "pair",
+            "kind",
             "head_layer",
             "head",
             "attention_view",
             "query",
             "key",
             "hide_special",
+            "weighted",
         }
     )
     help: ClassVar[str] = (
@@ -58,31 +60,59 @@ class AttentionPane(Pane):
         "`o` omits special tokens; the other weights stay as they are (they are not "
         "renormalised, so rows then sum to less than 1). In B − A a positive number means that "
         "B attends more. Maps that were stored in 8 bits are exact to ±.004 (a difference of two: "
-        "±.008), and say so."
+        "±.008), and say so.\n\n"
+        "Encoder-decoders have three **kinds** of attention, `K` goes through them: *encoder* "
+        "(source to source), *decoder* (target to target, the decoder's inputs) and *cross*: a row "
+        "is a token of the target, a column one of the source.\n\n"
+        "Of long texts a file may keep the **top** weights of each row only. What is left over of "
+        "the row is said above; a cell without a kept weight is empty, which means small, not "
+        "zero.\n\n"
+        "`w` multiplies each weight by the length of the **value** that the head passes on for "
+        "that key, ‖f(x)‖ (Kobayashi et al. 2020): a token that is attended to but adds next to "
+        "nothing, often [SEP], then fades. Rows no longer sum to 1."
     )
 
     def __init__(self) -> None:
         self._matrix: HeatMap | None = None
         self._arrows: ArrowMap | None = None
-        self._near: list[int] = []
+        self._near: _Near | None = None
         self._table = EdgeTable()
         self._at = (0, 0)
         self._top = 0
 
     def title(self, c: Context) -> str:
-        """Model, head, view and the view transform."""
+        """Model, head, view and the view transform; what about the numbers is not exact."""
         s = c.selection
-        parts = [c.project.short(s.view), f"head {s.head_name}", s.attention_view]
+        head = f"{s.kind} {s.head_name}" if len(c.project.kinds) > 1 else f"head {s.head_name}"
+        grid = c.project.attention(s)
+        parts = [c.project.short(s.view), head, s.attention_view]
+        if s.weighted:
+            parts.append("weights × ‖f(x)‖")
         if s.hide_special:
             parts.append("specials hidden")
-        if note := c.project.attention(s).note:
-            parts.append(note)
+        if grid.kept is not None:
+            parts.append(self._kept(c, grid))
+        if grid.note:
+            parts.append(grid.note)
         return " · ".join(parts)
+
+    def _kept(self, c: Context, grid: AttentionGrid) -> str:
+        """How much of each row is there, and what is left over of the cursor's row."""
+        words = f"top {grid.kept} of each row"
+        whole_map = c.selection.attention_view == "map" and self._chosen(c, grid)[0] is None
+        if not len(grid.rows) or whole_map:
+            return words
+        query = self._cursor(c, grid)[0]
+        rests = [
+            f"{side} {c.look.number(float(rest[query]))}".strip()
+            for side, rest in grid.rests.items()
+        ]
+        return f"{words}, {', '.join(rests)} left out"
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
         """The chosen view."""
         grid = c.project.attention(c.selection)
-        if not len(grid.rows):
+        if not len(grid.rows) or not len(grid.columns):
             raise Missing("Only special tokens are left; o shows them again.")
         draw: dict[str, Callable[..., Canvas]] = {
             "matrix": self._draw_matrix,
@@ -97,18 +127,16 @@ class AttentionPane(Pane):
         cursor = self._cursor(c, grid)
         below = 2 if height > 6 else 1
         scale = _scale(grid)
-        labels = [grid.label(place) for place in range(len(grid.rows))]
-        inks = _token_inks(c, grid)
         drawn = heatmap(
             grid.weights,
             look,
             width,
             height - below,
             scale=scale,
-            row_labels=labels,
-            column_labels=labels,
-            row_inks=inks,
-            column_inks=inks,
+            row_labels=[grid.label(place) for place in range(len(grid.rows))],
+            column_labels=[grid.key_label(place) for place in range(len(grid.columns))],
+            row_inks=_token_inks(c, grid, grid.rows),
+            column_inks=_token_inks(c, grid, grid.columns),
             cursor=cursor,
             top=self._at[0],
             left=self._at[1],
@@ -127,36 +155,41 @@ class AttentionPane(Pane):
     ) -> None:
         query, key = cursor
         value = float(grid.weights[query, key])
-        words = f"{grid.label(query)} {c.look.marks.right} {grid.label(key)}"
+        words = f"{grid.label(query)} {c.look.marks.right} {grid.key_label(key)}"
         x = canvas.put(0, y, text.cut(words, canvas.width - 12), c.look.accent)
         number = f"{value:+.4f}" if grid.difference else f"{value:.4f}"
+        if grid.kept is not None and value == 0:
+            number = "not kept"
         canvas.put(x + 2, y, number.replace("-", c.look.marks.minus))
 
-    def _draw_map(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
+    def _chosen(self, c: Context, grid: AttentionGrid) -> tuple[int | None, int | None]:
+        """The query or the key whose edges the map shows; neither for those of all tokens."""
         s = c.selection
-        query, key = grid.place(s.query), grid.place(s.key)
-        if s.query is None and s.key is None and c.project.spans(s):
+        query, key = grid.place(s.query), grid.key_place(s.key)
+        if s.query is None and s.key is None and _pair_rows(c, grid)[0] is not None:
             query = self._cursor(c, grid)[0]
-        key = key if query is None else None
-        near = _near(grid, query, key, height - 1)
-        labels = [grid.label(place) for place in near.places]
-        special = [bool(grid.tokens.special[grid.rows[place]]) for place in near.places]
+        return query, key if query is None else None
+
+    def _draw_map(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
+        near = _near(grid, *self._chosen(c, grid), height - 1)
+        special = grid.tokens.special
         drawn = arrows(
             near.weights,
-            labels,
-            labels,
+            [grid.label(place) for place in near.queries],
+            [grid.key_label(place) for place in near.keys],
             c.look,
             width,
             height,
-            query=None if query is None else near.places.index(query),
-            key=None if key is None else near.places.index(key),
+            query=near.query,
+            key=near.key,
             top=self._top,
             share=SHARE if near.whole else 1.0,
             difference=grid.difference,
-            faint=[number for number, faint in enumerate(special) if faint],
+            faint=set(np.flatnonzero(special[grid.rows[near.queries]]).tolist()),
+            faint_keys=set(np.flatnonzero(special[grid.columns[near.keys]]).tolist()),
             note=near.note,
         )
-        self._arrows, self._top, self._near = drawn, drawn.top, near.places
+        self._arrows, self._top, self._near = drawn, drawn.top, near
         return drawn.canvas
 
     def _draw_table(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
@@ -164,20 +197,19 @@ class AttentionPane(Pane):
 
     def _cursor(self, c: Context, grid: AttentionGrid) -> tuple[int, int]:
         """Row and column of the cursor: the chosen tokens, at first those of the chosen pair."""
-        query, key = grid.place(c.selection.query), grid.place(c.selection.key)
-        spans = c.project.spans(c.selection)
-        if query is None:
-            query = grid.place(spans[1][0]) if spans else None
-        if key is None:
-            key = grid.place(spans[0][0]) if spans else None
-        return query or 0, key or 0
+        query, key = grid.place(c.selection.query), grid.key_place(c.selection.key)
+        first = _pair_rows(c, grid)
+        return (
+            (first[0] if query is None else query) or 0,
+            (first[1] if key is None else key) or 0,
+        )
 
     # -- keys and mouse ---------------------------------------------------------------------
 
     def move(self, c: Context, dx: int, dy: int) -> Selection:
         """Moves the cursor of the matrix, the query of the map, the row of the table."""
         grid = self._grid(c)
-        if grid is None or not len(grid.rows):
+        if grid is None or not grid.weights.size:
             return c.selection
         view = c.selection.attention_view
         if view == "map":
@@ -186,19 +218,23 @@ class AttentionPane(Pane):
             return self._table.move(c, grid, dy)
         query, key = self._cursor(c, grid)
         query = state.clamp(query + dy, len(grid.rows))
-        key = state.clamp(key + dx, len(grid.rows))
-        return state.choose_tokens(c.selection, int(grid.rows[query]), int(grid.rows[key]))
+        key = state.clamp(key + dx, len(grid.columns))
+        return state.choose_tokens(c.selection, int(grid.rows[query]), int(grid.columns[key]))
 
     def _move_map(self, c: Context, grid: AttentionGrid, dx: int, dy: int) -> Selection:
         """Up and down choose the token; left makes it the query, right the key."""
         s = c.selection
         to_key = s.query is None and s.key is not None
-        now = grid.place(s.key if to_key else s.query)
+        now = grid.key_place(s.key) if to_key else grid.place(s.query)
         if now is None:
-            now = self._cursor(c, grid)[0]
-        place = state.clamp(now + dy, len(grid.rows))
-        token = int(grid.rows[place])
-        to_key = dx > 0 or (to_key and dx == 0)
+            now = self._cursor(c, grid)[to_key]
+        if dx and (dx > 0) != to_key:  # the token itself where it is on both sides, else its row
+            token = int((grid.columns if to_key else grid.rows)[now])
+            place = (grid.place if to_key else grid.key_place)(token)
+            to_key = dx > 0
+            now = now if place is None else place
+        numbers = grid.columns if to_key else grid.rows
+        token = int(numbers[state.clamp(now + dy, len(numbers))])
         return state.choose_tokens(s, None if to_key else token, token if to_key else None)
 
     def back(self, c: Context) -> Selection | None:
@@ -223,24 +259,28 @@ class AttentionPane(Pane):
             return self._table.click(c, grid, y)
         if view == "map":
             hit = self._arrows.hit(x, y) if self._arrows is not None else None
-            if hit is None:
+            if hit is None or self._near is None:
                 return c.selection
-            token = int(grid.rows[self._near[hit[1]]])
-            chosen = (token, None) if hit[0] == "query" else (None, token)
-            return state.choose_tokens(c.selection, *chosen)
+            if hit[0] == "query":
+                token = int(grid.rows[self._near.queries[hit[1]]])
+                return state.choose_tokens(c.selection, token, None)
+            token = int(grid.columns[self._near.keys[hit[1]]])
+            return state.choose_tokens(c.selection, None, token)
         cell = self._matrix.hit(x, y) if self._matrix is not None else None
         if cell is None:
             return c.selection
-        return state.choose_tokens(c.selection, int(grid.rows[cell[0]]), int(grid.rows[cell[1]]))
+        query, key = int(grid.rows[cell[0]]), int(grid.columns[cell[1]])
+        return state.choose_tokens(c.selection, query, key)
 
     def gist(self, c: Context, width: int) -> Canvas:
         """The strongest edges between ordinary tokens."""
         canvas = Canvas(width, 1, ascii_only=c.look.ascii)
         grid = c.project.attention(c.selection)
-        x = canvas.put(0, 0, f"head {c.selection.head_name}", c.look.muted)
+        kind = c.selection.kind if len(c.project.kinds) > 1 else "head"
+        x = canvas.put(0, 0, f"{kind} {c.selection.head_name}", c.look.muted)
         for query, key in strongest(grid, 4, ordinary=True):
             value = c.look.number(float(grid.weights[query, key]), signed=grid.difference)
-            words = f"{grid.label(query)}{c.look.marks.right}{grid.label(key)} {value}"
+            words = f"{grid.label(query)}{c.look.marks.right}{grid.key_label(key)} {value}"
             if x + 2 + text.width(words) > width:
                 break
             x = canvas.put(x + 2, 0, words)
@@ -252,45 +292,70 @@ class _Near:
     """The part of a grid that an arrow map shows.
 
     Attributes:
-        places: rows of the grid.
-        weights: [places, places]; NaN for edges that are left out.
+        queries, keys: rows and columns of the grid.
+        weights: [queries, keys]; NaN for edges that are left out.
+        query, key: place of the chosen token among them, None for none.
         whole: it is the whole grid.
         note: what is shown, if it is not the whole.
     """
 
-    places: list[int]
+    queries: list[int]
+    keys: list[int]
     weights: npt.NDArray[np.float32]
-    whole: bool
-    note: str
+    query: int | None
+    key: int | None
+    whole: bool = False
+    note: str = ""
 
 
 def _near(grid: AttentionGrid, query: int | None, key: int | None, room: int) -> _Near:
     """The chosen token and those it has the strongest edges with, as many as there is room for.
 
     A sentence may have more tokens than the pane has rows; then only tokens with an edge stay, in
-    their order, so that no edge leads out of sight.
+    their order, so that no edge leads out of sight. Where queries and keys are the same tokens,
+    both sides keep the same ones.
     """
-    count = len(grid.rows)
+    sizes = grid.weights.shape
     token = query if query is not None else key
-    if token is None or count <= room:
-        return _Near(list(range(count)), grid.weights, True, "")
+    if token is None or max(sizes) <= room:
+        everything = [list(range(size)) for size in sizes]
+        return _Near(everything[0], everything[1], grid.weights, query, key, whole=True)
     line = grid.weights[token] if query is not None else grid.weights[:, token]
     needed = edges_of(line[None], ONE_SHARE)[0]
     order = np.argsort(-np.abs(np.nan_to_num(line)), kind="stable")
-    kept = [int(place) for place in order if needed[place]][: max(1, room - 1)]
-    places = sorted({token, *kept})
-    weights = grid.weights[np.ix_(places, places)].copy()
-    left_out = [number for number, place in enumerate(places) if place not in kept]
+    kept = [place for place in order.tolist() if needed[place]][: max(1, room - 1)]
+    own, others = [token], sorted(kept)
+    if grid.square:
+        own = others = sorted({token, *kept})
+    queries, keys = (own, others) if query is not None else (others, own)
+    weights = grid.weights[np.ix_(queries, keys)].copy()
+    left_out = [number for number, place in enumerate(others) if place not in kept]
     if query is not None:
-        weights[places.index(token), left_out] = np.nan
+        weights[own.index(token), left_out] = np.nan
     else:
-        weights[left_out, places.index(token)] = np.nan
+        weights[left_out, own.index(token)] = np.nan
+    note = _part(line, kept, query is not None)
+    if query is not None:
+        return _Near(queries, keys, weights, own.index(token), None, note=note)
+    return _Near(queries, keys, weights, None, own.index(token), note=note)
+
+
+def _part(line: npt.NDArray[np.float32], kept: list[int], row: bool) -> str:
+    """How much of a row, or of what goes into a key, the edges that are shown make up."""
     whole = float(np.nansum(np.abs(line)))
     if not whole:
-        return _Near(places, weights, False, "no edges: the whole row is zero")
+        return f"no edges: the whole {'row' if row else 'column'} is zero"
+    where = "of the row" if row else "into the key"
     share = float(np.abs(line[kept]).sum()) / whole
-    where = "of the row" if query is not None else "into the key"
-    return _Near(places, weights, False, f"{len(kept)} of {count} tokens: {share:.0%} {where}")
+    return f"{len(kept)} of {len(line)} tokens: {share:.0%} {where}"
+
+
+def _pair_rows(c: Context, grid: AttentionGrid) -> tuple[int | None, int | None]:
+    """Row and column of the chosen pair's second and first span, None where they are not shown."""
+    spans = c.project.spans(c.selection)
+    if not spans:
+        return None, None
+    return grid.place(spans[1][0]), grid.key_place(spans[0][0])
 
 
 def _scale(grid: AttentionGrid) -> Scale:
@@ -300,14 +365,14 @@ def _scale(grid: AttentionGrid) -> Scale:
     return Scale(0.0, float(np.nanmax(grid.weights, initial=0.0)))
 
 
-def _token_inks(c: Context, grid: AttentionGrid) -> list[Ink]:
+def _token_inks(c: Context, grid: AttentionGrid, tokens: npt.NDArray[np.int32]) -> list[Ink]:
     """Special tokens faint, the spans of the chosen pair in their colours."""
     spans = c.project.spans(c.selection)
     inks = []
-    for row in grid.rows.tolist():
-        ink = c.look.muted if grid.tokens.special[row] else c.look.text
+    for token in tokens.tolist():
+        ink = c.look.muted if grid.tokens.special[token] else c.look.text
         for number, (start, stop) in enumerate(spans):
-            if start <= row < stop:
+            if start <= token < stop:
                 ink = Ink(fg=c.look.category(number)[0], bold=True)
         inks.append(ink)
     return inks

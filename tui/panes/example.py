@@ -1,18 +1,19 @@
-"""The example: its tokens with the chosen pair marked, and a table of what each model says."""
+"""The example: its tokens with what is chosen marked, and a table of what each model says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from .. import state, text
 from ..actions import PaneName
+from ..item_table import ItemTable, summary
 from ..look import Look
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
 from ..plots.table import Column, Table, table
 from ..state import Selection
-from ..views.answers import Said, Side
+from ..views.answers import Said, Side, Verdict
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,24 @@ class _Placed:
 
 
 class ExamplePane(Pane):
-    """The sentence as tokens, and its pairs with gold and predicted label."""
+    """The text as tokens, and its items or pairs with what gold and the models say of each."""
 
     name: ClassVar[PaneName] = "example"
-    depends: ClassVar[frozenset[str]] = frozenset({"example", "pair", "query", "key", "view"})
+    depends: ClassVar[frozenset[str]] = frozenset(
+        {"example", "pair", "item", "query", "key", "view"}
+    )
     help: ClassVar[str] = (
         "The text as the model reads it, token by token. Pieces of one word are joined by `·`, "
-        "special tokens are faint. The two spans of the chosen pair stand in ‹ ›. Below, a row "
-        "per pair: the gold label, and what each model predicts with its probability of "
-        "*coreferent*; ✓ right, ✗ wrong, `?` unknown. `↑` `↓` choose the pair, `←` `→` move the "
-        "query token, whose attention the attention pane shows."
+        "special tokens are faint. Of an encoder-decoder the source stands first, then, after `→`, "
+        "the target as the decoder reads it. Below, a table of what gold and each model say: a row "
+        "per word, label or token (depending on the task), or per pair of spans.\n\n"
+        "The chosen row's word, or the two spans of the chosen pair, stand in ‹ ›. ✓ right, ✗ "
+        "wrong, ≠ the models differ, `?` unknown; with pairs, the number is the probability of the "
+        "relation. After the words that have a **tag** other than O stands what became of it: ✓ "
+        "rightly predicted, − missed, + predicted where gold has none, ✗ another tag, * nothing to "
+        "compare with; of model B if two are shown.\n\n"
+        "`↑` `↓` choose the row, whose first token is the query of the attention pane; `←` `→` "
+        "move the query token by token."
     )
 
     def __init__(self) -> None:
@@ -43,27 +52,48 @@ class ExamplePane(Pane):
         self._top = 0
         self._table_at = 0
         self._drawn: Table | None = None
+        self._items = ItemTable()
 
     def title(self, c: Context) -> str:
-        """The example's id."""
-        tokens = text.many(len(c.project.tokens(c.selection.example)), "token")
-        return f"{c.project.example_head(c.selection.example)[0]} · {tokens}"
+        """The example's id, its size, and whose tags are marked."""
+        example = c.selection.example
+        parts = [c.project.example_head(example)[0]]
+        parts.append(text.many(len(c.project.tokens(example)), "token"))
+        source = c.project.source(example)
+        if source is not None:
+            parts.append(f"{source} source, {len(c.project.tokens(example)) - source} target")
+        side = c.project.side(c.selection.view)
+        if c.project.two and c.project.tags(side, example):
+            parts.append(f"tags of {side}")
+        return " · ".join(parts)
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
-        """The strip above, the table below; the strip scrolls to the chosen pair."""
+        """The strip above, the table below; the strip scrolls to what is chosen."""
         canvas = Canvas(width, height, ascii_only=c.look.ascii)
-        pairs = len(c.project.pairs_of(c.selection.example))
-        rows = min(pairs + 1, max(2, height // 2)) if pairs and height > 2 else 0
         self._placed = _wrap(c, width)
+        rows = self._table_rows(c, height)
         self._strip(c, canvas, height - rows)
         self._table_at, self._drawn = height - rows, None
         if rows:
-            self._drawn = self._table(c, width, rows)
+            by_item = c.project.item(c.selection) is not None
+            draw = self._items.draw if by_item else self._table
+            self._drawn = draw(c, width, rows)
             canvas.blit(0, height - rows, self._drawn.canvas)
         return canvas
 
+    def _table_rows(self, c: Context, height: int) -> int:
+        """Rows of the table with its heading: half, or what the strip does not need."""
+        example = c.selection.example
+        items, pairs = len(c.project.items(example)), len(c.project.pairs_of(example))
+        if height <= 2 or not (items or pairs):
+            return 0
+        strip = self._placed[-1].row + 1 if self._placed else 0
+        room = max(2, height // 2, height - strip if items else 0)
+        return min((items or pairs) + 1, room)
+
     def _strip(self, c: Context, canvas: Canvas, rows: int) -> None:
-        spans = c.project.spans(c.selection)
+        spans = _spans(c)
+        signs = _signs(c)
         inside = [p.row for p in self._placed if any(a <= p.token < b for a, b in spans)]
         cursor = [p.row for p in self._placed if p.token == c.selection.query]
         last = self._placed[-1].row if self._placed else 0
@@ -76,26 +106,40 @@ class ExamplePane(Pane):
         for placed in self._placed:
             y = placed.row - self._top
             if 0 <= y < rows:
-                self._token(c, canvas, placed, y, spans)
+                self._token(c, canvas, placed, y, spans, signs)
+        target = c.project.source(c.selection.example)
+        start = next((p.row for p in self._placed if p.token == target), None)
+        if start is not None and 0 <= start - self._top < rows:
+            canvas.put(1, start - self._top, c.look.marks.right, c.look.accent)
         if self._top > 0:
             canvas.put(canvas.width - 1, 0, c.look.marks.up, c.look.accent)
         if last - self._top >= rows > 0:
             canvas.put(canvas.width - 1, rows - 1, c.look.marks.down, c.look.accent)
 
     def _token(
-        self, c: Context, canvas: Canvas, p: _Placed, y: int, spans: list[tuple[int, int]]
+        self,
+        c: Context,
+        canvas: Canvas,
+        p: _Placed,
+        y: int,
+        spans: list[tuple[int, int]],
+        signs: dict[int, tuple[str, Ink]],
     ) -> None:
         look, s = c.look, c.selection
         number = next((i for i, (a, b) in enumerate(spans) if a <= p.token < b), None)
         ink = look.muted if c.project.tokens(s.example).special[p.token] else look.text
+        end = p.x + text.width(p.shown)
         if number is not None:
             ink = Ink(fg=look.category(number)[0], bold=True)
             opening, closing = "‹›"
             if p.token == spans[number][0]:
                 canvas.put(p.x - 1, y, opening, ink)
             if p.token == spans[number][1] - 1:
-                canvas.put(p.x + text.width(p.shown), y, closing, ink)
-        canvas.put(p.x, y, p.shown, ink)
+                end = canvas.put(end, y, closing, ink)
+        sign, tagged = signs.get(p.token, ("", ink))
+        if sign:
+            canvas.put(end, y, sign, tagged)
+        canvas.put(p.x, y, p.shown, tagged if p.token in signs and number is None else ink)
         if p.token == s.query:
             canvas.restyle(p.x, y, text.width(p.shown), 1, reverse=True)
         elif p.token == s.key:
@@ -118,18 +162,22 @@ class ExamplePane(Pane):
         return table(columns, rows, c.look, width, height, cursor=chosen, focused=c.focused, gap=2)
 
     def move(self, c: Context, dx: int, dy: int) -> Selection:
-        """Up and down choose the pair, left and right the query token."""
+        """Up and down choose the item or pair, left and right the query token."""
+        if dy and c.project.item(c.selection) is not None:
+            return self._items.move(c, dy)
         if dy:
             return state.step_pair(c.selection, c.project.limits, dy)
         tokens = len(c.project.tokens(c.selection.example))
         now = c.selection.query
         if now is None:
-            spans = c.project.spans(c.selection)
+            spans = _spans(c)
             return state.choose_tokens(c.selection, spans[-1][0] if spans else 0, None)
         return state.choose_tokens(c.selection, state.clamp(now + dx, tokens), c.selection.key)
 
     def click(self, c: Context, x: int, y: int) -> Selection:
-        """A token becomes the query, a row of the table the pair."""
+        """A token becomes the query, a row of the table the item or pair."""
+        if y >= self._table_at and c.project.item(c.selection) is not None:
+            return self._items.click(c, y - self._table_at)
         if y >= self._table_at:
             row = self._drawn.hit(y - self._table_at) if self._drawn is not None else None
             if row is None:
@@ -142,9 +190,15 @@ class ExamplePane(Pane):
         return c.selection
 
     def gist(self, c: Context, width: int) -> Canvas:
-        """The chosen pair: spans, gold and predictions in short."""
+        """The chosen item or pair: gold and predictions in short."""
         look = c.look
         canvas = Canvas(width, 1, ascii_only=look.ascii)
+        if said := summary(c):
+            x = canvas.put(0, 0, c.project.example_head(c.selection.example)[0], look.muted)
+            for word, ink in said:
+                if x + 2 + text.width(word) <= width:
+                    x = canvas.put(x + 2, 0, word, ink)
+            return canvas
         pairs = c.project.pair_facts(c.selection.example)
         if not pairs:
             canvas.put(0, 0, text.fit(c.project.example_head(c.selection.example)[1], width))
@@ -156,11 +210,11 @@ class ExamplePane(Pane):
         )
         x = canvas.put(0, 0, text.cut(words, max(10, width - 36)), look.text)
         x = canvas.put(x + 2, 0, f"gold {_label(facts.gold, True)}", look.muted)
-        for side, said in zip("AB", facts.models, strict=False):
-            right = {True: look.marks.yes, False: look.marks.no, None: ""}[said.correct]
-            ink = {True: look.good, False: look.bad, None: look.muted}[said.correct]
+        for side, model in zip("AB", facts.models, strict=False):
+            right = {True: look.marks.yes, False: look.marks.no, None: ""}[model.correct]
+            ink = {True: look.good, False: look.bad, None: look.muted}[model.correct]
             who = side if c.project.two else "predicted"
-            x = canvas.put(x + 2, 0, f"{who} {_label(said.prediction, True)} {right}", ink)
+            x = canvas.put(x + 2, 0, f"{who} {_label(model.prediction, True)} {right}", ink)
         return canvas
 
 
@@ -182,38 +236,79 @@ def _label(value: str | None, short: bool) -> str:
     return value
 
 
+def _spans(c: Context) -> list[tuple[int, int]]:
+    """Token ranges that stand in ‹ ›: the chosen item's, else those of the chosen pair."""
+    if c.project.item(c.selection) is None:
+        return c.project.spans(c.selection)
+    span = c.project.item_span(c.selection)
+    return [] if span is None else [span]
+
+
+def _signs(c: Context) -> dict[int, tuple[str, Ink]]:
+    """Ink of each token of a tagged word, and the sign that stands after the word's last one."""
+    look = c.look
+    looks: dict[Verdict, tuple[str, Ink]] = {
+        "right": (look.marks.yes, replace(look.good, bold=True)),
+        "missed": (look.marks.minus, look.bad),
+        "extra": ("+", look.bad),
+        "other": (look.marks.no, look.bad),
+        "tagged": ("*", look.star),
+    }
+    signs: dict[int, tuple[str, Ink]] = {}
+    for tag in c.project.tags(c.project.side(c.selection.view), c.selection.example):
+        sign, ink = looks[tag.verdict]
+        signs |= dict.fromkeys(range(tag.start, tag.stop - 1), ("", ink))
+        signs[tag.stop - 1] = (sign, ink)
+    return signs
+
+
 def _wrap(c: Context, width: int) -> list[_Placed]:
-    """Places the tokens in rows of ``width`` cells; a word's pieces stay together if they fit."""
+    """Places the tokens in rows of ``width`` cells; a word's pieces stay together if they fit.
+
+    The target of an encoder-decoder begins in a row of its own, indented.
+    """
     tokens = c.project.tokens(c.selection.example)
-    conventions = c.project.a.meta.tokens
+    target = c.project.source(c.selection.example)
+    conventions, ends = c.project.a.meta.tokens, _ends(c)
     placed: list[_Placed] = []
-    row, x = 0, 1
-    for word in _words(tokens.words.tolist()):
+    row, left = 0, 1
+    x = left
+    for word in _words(tokens.words.tolist(), target):
+        if word[0] == target:
+            row, left = row + (1 if placed else 0), min(3, max(1, width - 2))
+            x = left
         pieces = [(n, _shown(c.look, tokens.texts[n], n > word[0], conventions)) for n in word]
         size = sum(text.width(piece) for _, piece in pieces)
-        if x + size + 2 > width and x > 1:
-            row, x = row + 1, 1
+        if x + size + 2 > width and x > left:
+            row, x = row + 1, left
         for number, piece in pieces:
             taken = text.width(piece)
-            if x + taken + 1 > width and x > 1:
-                row, x = row + 1, 1
-            placed.append(_Placed(row, x, text.cut(piece, max(1, min(taken, width - 2))), number))
+            if x + taken + 1 > width and x > left:
+                row, x = row + 1, left
+            room = max(1, min(taken, width - left - 1))
+            placed.append(_Placed(row, x, text.cut(piece, room), number))
             x += taken
-        x += 2 if _edge(c, word) else 1
+        x += 1 + sum(ends.get(number, 0) for number in range(word[0], word[-1] + 1))
     return placed
 
 
-def _edge(c: Context, word: list[int]) -> bool:
-    """Whether a span mark needs room after (or before the next of) this word."""
-    spans = c.project.spans(c.selection)
-    return any(word[0] < b <= word[-1] + 1 or a == word[-1] + 1 for a, b in spans)
+def _ends(c: Context) -> dict[int, int]:
+    """Cells that marks need after a token, or before the next: the ends of spans, signs."""
+    ends: dict[int, int] = {}
+    for start, stop in _spans(c):
+        for token in (start - 1, stop - 1):
+            ends[token] = 1
+    for token, (sign, _) in _signs(c).items():
+        if sign:
+            ends[token] = ends.get(token, 0) + 1
+    return ends
 
 
-def _words(numbers: list[int]) -> list[list[int]]:
-    """Token numbers grouped by word; special tokens alone."""
+def _words(numbers: list[int], target: int | None) -> list[list[int]]:
+    """Token numbers grouped by word; special tokens alone; a word ends where the target begins."""
     groups: list[list[int]] = []
     for token, word in enumerate(numbers):
-        if groups and word >= 0 and numbers[groups[-1][0]] == word:
+        if groups and token != target and word >= 0 and numbers[groups[-1][0]] == word:
             groups[-1].append(token)
         else:
             groups.append([token])

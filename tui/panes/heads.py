@@ -23,7 +23,7 @@ class HeadsPane(Pane):
 
     name: ClassVar[PaneName] = "heads"
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"view", "metric", "scope", "marked", "example", "pair", "head_layer", "head"}
+        {"view", "kind", "metric", "scope", "marked", "example", "pair", "head_layer", "head"}
     )
     help: ClassVar[str] = (
         "One cell per attention head, layers down and heads across, both counted from 0 and "
@@ -32,7 +32,13 @@ class HeadsPane(Pane):
         "chooses what is averaged: all examples, those of the marked points, or this example "
         "(or pair). Each example counts once, however many points or pairs it has. In B − A the "
         "units are subtracted one by one and then averaged; the colours are centred on zero. `?` "
-        "in a cell: undefined."
+        "in a cell: undefined.\n\n"
+        "Metrics of the *whole data set*, such as how often a head points at the word that another "
+        "depends on, come last: they are one number, so `a` does not apply to them. A **baseline** "
+        "beside the value is what a head would score that knows nothing (the file says what that "
+        "is).\n\n"
+        "Encoder-decoders have a grid per kind of attention: `K` goes from encoder to decoder to "
+        "cross-attention, `t` through the metrics of that kind."
     )
 
     def __init__(self) -> None:
@@ -84,9 +90,14 @@ class HeadsPane(Pane):
         """The exact value of the selected head, beside the mean of its layer and of all heads."""
         s, look = c.selection, c.look
         value = float(found.values[s.head_layer, s.head])
-        x = canvas.put(1, y, f"head {s.head_name}", look.accent)
+        kind = s.kind if len(c.project.kinds) > 1 else "head"
+        x = canvas.put(1, y, f"{kind} {s.head_name}", look.accent)
         exact = "undefined" if np.isnan(value) else _exact(value, found.difference)
         x = canvas.put(x + 1, y, exact)
+        if found.baseline is not None:
+            words = f"baseline {_exact(found.baseline, False)}"
+            if x + 2 + text.width(words) <= canvas.width:
+                x = canvas.put(x + 2, y, words, look.header)
         layer = found.values[s.head_layer]
         means = [
             f"{what} {_exact(float(np.nanmean(part)), found.difference)}"

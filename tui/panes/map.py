@@ -47,13 +47,14 @@ class MapPane(Pane):
 
     name: ClassVar[PaneName] = "map"
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"view", "example", "pair", "layer", "colouring", "marked"}
+        {"view", "example", "pair", "item", "layer", "colouring", "marked"}
     )
     help: ClassVar[str] = (
         "Every point is a word piece, placed by t-SNE of its hidden state in this layer (0 is the "
         "embeddings). `[` `]` go through the layers, `c` changes the column that colours the "
-        "points; a cell of several points takes the colour that most of them have. ★ are the "
-        "tokens of the selected example.\n\n"
+        "points, their own or one of their *example*; a cell of several points takes the colour "
+        "that most of them have. ★ are the tokens of the selected example, ▸ the chosen word "
+        "among them.\n\n"
         "The arrows jump from point to point; `enter` selects the example of the point under the "
         "cursor, `space` marks it, `b` begins a rectangle whose corner the arrows move, `enter` "
         "then marks all points inside. Head grid and distances follow the marked points' "
@@ -62,7 +63,8 @@ class MapPane(Pane):
         "t-SNE, and each layer is a map of its own. *Trust* (trustworthiness, 1 is perfect) and "
         "*recall* (share of true nearest neighbours kept) say how faithful the map of this layer "
         "is. The distance pane shows the original space beside it. In the view B − A there is no "
-        "difference of maps: A and B stand side by side, or only B where there is no room."
+        "difference of maps: A and B stand side by side, or only B where there is no room. Where "
+        "the models have points of their own (words that either tagged), each map shows its own."
     )
 
     def __init__(self) -> None:
@@ -81,7 +83,7 @@ class MapPane(Pane):
         who = "" if not c.project.two else f"{c.project.short(s.view)} · "
         if s.view == "B−A":
             who = "A | B · " if len(self._drawn) > 1 else f"B {c.project.name('B')} · "
-        return f"{who}layer {s.layer} · by {c.project.point_title(s.colouring)}"
+        return f"{who}layer {s.layer} · by {c.project.colouring_title(s.colouring)}"
 
     # -- drawing ----------------------------------------------------------------------------
 
@@ -121,8 +123,8 @@ class MapPane(Pane):
         marked = None
         if s.marked:
             marked = np.zeros(len(xy), dtype=bool)
-            marked[list(s.marked)] = True
-        cursor = self._cursor if c.focused and 0 <= self._cursor < len(xy) else None
+            marked[project.point_rows(side, s.marked)] = True
+        cursor = self._cursor_row(c, side) if c.focused else None
         drawn = plot.scatter(
             xy,
             classes,
@@ -131,7 +133,7 @@ class MapPane(Pane):
             rows,
             values=values,
             scale=self._scale(c),
-            stars=self._stars(c),
+            stars=self._stars(c, side),
             marked=marked,
             cursor=cursor,
         )
@@ -144,16 +146,26 @@ class MapPane(Pane):
         elif cursor is not None and rows > 3:
             self._under_cursor(c, canvas, left, width, rows, side)
 
-    def _stars(self, c: Context) -> list[plot.Star]:
-        """A star per point of the selected example, labelled once per mention."""
+    def _cursor_row(self, c: Context, side: Side) -> int | None:
+        """Row of the point under the cursor in a model's file; None without one."""
+        row = c.project.point_row(side, self._cursor) if self._cursor >= 0 else -1
+        return row if row >= 0 else None
+
+    def _stars(self, c: Context, side: Side) -> list[plot.Star]:
+        """A star per point of the selected example, labelled once per mention, the chosen first."""
         project, s = c.project, c.selection
-        chosen = {t for a, b in project.spans(s) for t in range(a, b)}
+        spans = project.spans(s)
+        chosen = {t for a, b in spans for t in range(a, b)}
+        item = project.item_span(s)
         stars = []
         for mention in project.mentions(s.example):
-            first, *rest = mention.points
-            stars.append((mention.token not in chosen, plot.Star(first, mention.text)))
-            stars += [(True, plot.Star(point)) for point in rest]
-        return [star for _, star in sorted(stars, key=lambda item: item[0])]
+            rows = [row for p in mention.points if (row := project.point_row(side, p)) >= 0]
+            aimed = item is not None and item[0] <= mention.token < item[1]
+            label = f"{c.look.marks.cursor}{mention.text}" if aimed else mention.text
+            for number, row in enumerate(rows):
+                last = number > 0 or not (aimed or mention.token in chosen)
+                stars.append((last, plot.Star(row, label if number == 0 else "")))
+        return [star for _, star in sorted(stars, key=lambda found: found[0])]
 
     def _colours(
         self, c: Context, side: Side
@@ -161,7 +173,7 @@ class MapPane(Pane):
         column = c.selection.colouring
         if not column:
             return None, None
-        if c.project.file(side).points.columns[column] == "continuous":
+        if c.project.is_continuous(column):
             return None, c.project.numbers(side, column)
         return c.project.classes(side, column)[0], None
 
@@ -191,7 +203,7 @@ class MapPane(Pane):
         side = project.side(s.view)
         classes, values = self._colours(c, side)
         if values is not None and (scale := self._scale(c)) is not None:
-            title = project.point_title(s.colouring)
+            title = project.colouring_title(s.colouring)
             return legend(c.look, scale, width, note=title, lines=True)
         if classes is None:
             return Canvas(width, 1, ascii_only=c.look.ascii)
@@ -212,7 +224,7 @@ class MapPane(Pane):
             for layer in layers:
                 ink = replace(look.accent, reverse=True) if layer == s.layer else look.muted
                 x = canvas.put(x + 1, 0, str(layer), ink)
-        count = f"  {text.many(len(c.project.point_examples), 'point')}"
+        count = f"  {self._count(c, sides)}"
         if undefined := max((drawn.undefined for drawn in self._drawn), default=0):
             count += f" ({undefined:,} have no place)"
         x = canvas.put(x, 0, count, look.muted)
@@ -228,6 +240,15 @@ class MapPane(Pane):
                 x = canvas.put(x, 0, word, look.muted)
         return canvas
 
+    def _count(self, c: Context, sides: tuple[Side, ...]) -> str:
+        """How many points there are; those of each model if it has points of its own."""
+        counts = [len(c.project.file(side).points) for side in sides]
+        if c.project.points.shared or len(sides) == 1:
+            return text.many(counts[-1], "point")
+        return (
+            ", ".join(f"{s} {count:,}" for s, count in zip(sides, counts, strict=True)) + " points"
+        )
+
     # -- keys and mouse ---------------------------------------------------------------------
 
     def move(self, c: Context, dx: int, dy: int) -> Selection:
@@ -239,18 +260,27 @@ class MapPane(Pane):
             self._box.to_x = state.clamp(self._box.to_x + 2 * dx, view.width)
             self._box.to_y = state.clamp(self._box.to_y + dy, view.height)
             return c.selection
-        start = self._cursor
-        if start < 0:
-            points = c.project.points_of(c.selection.example)
-            self._cursor = points[0] if points else 0
+        side = self._drawn[0].side
+        start = self._cursor_row(c, side)
+        if start is None:
+            points = self._points_of(c, side)
+            if points or len(self._drawn[0].coordinates):
+                self._cursor = points[0] if points else c.project.point_number(side, 0)
             return c.selection
         steps = (max(-1, min(1, dx)), max(-1, min(1, dy)))
-        self._cursor = plot.toward(view, self._drawn[0].coordinates, start, *steps)
+        row = plot.toward(view, self._drawn[0].coordinates, start, *steps)
+        self._cursor = c.project.point_number(side, row)
         return c.selection
+
+    def _points_of(self, c: Context, side: Side) -> list[int]:
+        """The points of the selected example that are on a model's map."""
+        points = c.project.points_of(c.selection.example)
+        return [point for point in points if c.project.point_row(side, point) >= 0]
 
     def jump(self, c: Context, end: bool) -> Selection:
         """Moves the cursor to the first or last point of the selected example."""
-        points = c.project.points_of(c.selection.example)
+        side = self._drawn[0].side if self._drawn else c.project.side(c.selection.view)
+        points = self._points_of(c, side)
         if points:
             self._cursor = points[-1 if end else 0]
         return c.selection
@@ -258,7 +288,7 @@ class MapPane(Pane):
     def enter(self, c: Context) -> Selection:
         """Marks what is inside the rectangle, or selects the example under the cursor."""
         if self._box is not None:
-            inside = self._inside(self._box)
+            inside = self._inside(c, self._box)
             self._box = None
             return state.toggle_marks(c.selection, inside) if inside else c.selection
         if self._cursor < 0:
@@ -267,7 +297,7 @@ class MapPane(Pane):
 
     def _choose(self, c: Context, point: int) -> Selection:
         self._cursor = point
-        example = int(c.project.point_examples[point])
+        example = int(c.project.points.examples[point])
         return state.choose_example(c.selection, c.project.limits, example)
 
     def mark(self, c: Context) -> Selection | None:
@@ -282,8 +312,9 @@ class MapPane(Pane):
             return None
         drawn = self._drawn[0]
         x, y = drawn.view.width // 2, drawn.view.height // 2
-        if 0 <= self._cursor < len(drawn.coordinates):
-            cell = drawn.view.cells(drawn.coordinates[[self._cursor]])[0].tolist()
+        row = self._cursor_row(c, drawn.side)
+        if row is not None:
+            cell = drawn.view.cells(drawn.coordinates[[row]])[0].tolist()
             x, y = cell if cell[0] >= 0 else (x, y)
         self._box = _Box(max(0, x - 4), max(0, y - 2), x, y)
         self._box.to_x = state.clamp(x + 4, drawn.view.width)
@@ -296,20 +327,23 @@ class MapPane(Pane):
         self._box = None
         return c.selection if had else None
 
-    def _inside(self, box: _Box) -> list[int]:
+    def _inside(self, c: Context, box: _Box) -> list[int]:
         x, y, w, h = _rectangle(box)
         drawn = self._drawn[0]
         cells = drawn.view.cells(drawn.coordinates)
         inside = (cells[:, 0] >= x) & (cells[:, 0] < x + w)
         inside &= (cells[:, 1] >= y) & (cells[:, 1] < y + h)
-        return np.flatnonzero(inside).tolist()
+        rows = np.flatnonzero(inside).tolist()
+        return [c.project.point_number(drawn.side, row) for row in rows]
 
     def click(self, c: Context, x: int, y: int) -> Selection:
         """Selects the example of the nearest point."""
         for drawn in self._drawn:
             if drawn.left <= x < drawn.left + drawn.view.width and y < drawn.view.height:
-                point = plot.nearest(drawn.view, drawn.coordinates, x - drawn.left, y)
-                return self._choose(c, point) if point >= 0 else c.selection
+                row = plot.nearest(drawn.view, drawn.coordinates, x - drawn.left, y)
+                if row < 0:
+                    return c.selection
+                return self._choose(c, c.project.point_number(drawn.side, row))
         return c.selection
 
     def gist(self, c: Context, width: int) -> Canvas:

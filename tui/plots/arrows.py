@@ -331,7 +331,7 @@ def _draw_labels(
     labels: tuple[Sequence[str], Sequence[str]],
     chosen: tuple[int | None, int | None],
     partners: tuple[dict[int, tuple[str, Ink]], dict[int, tuple[str, Ink]]],
-    faint: Collection[int],
+    faint: tuple[Collection[int], Collection[int]],
     look: Look,
 ) -> None:
     """Write the tokens of both sides that are in sight."""
@@ -340,9 +340,10 @@ def _draw_labels(
         for row in range(plan.top, min(plan.top + plan.rows, len(labels[side]))):
             here = row == chosen[side]
             weight = partners[side].get(row)
-            ink = look.muted if row in faint or anything else look.text
+            pale = row in faint[side]
+            ink = look.muted if pale or anything else look.text
             if weight:
-                ink = replace(look.muted if row in faint else look.text, bold=weight[1].bold)
+                ink = replace(look.muted if pale else look.text, bold=weight[1].bold)
             if here:
                 ink = look.accent
             _draw_label(canvas, plan, side, row, labels[side][row], ink, here, weight, look)
@@ -448,6 +449,7 @@ def arrows(
     share: float = 0.7,
     difference: bool = False,
     faint: Collection[int] = (),
+    faint_keys: Collection[int] | None = None,
     scale: Scale | None = None,
     note: str = "",
 ) -> ArrowMap:
@@ -470,7 +472,8 @@ def arrows(
         top: First token in sight before the chosen one is brought there.
         share: Part of a row's mass that is drawn, 0 to 1.
         difference: The weights are differences.
-        faint: Tokens of both sides that are drawn muted, such as special tokens.
+        faint: Tokens that are drawn muted, such as special tokens; of both sides, or
+        faint_keys: of the queries alone, and these of the keys.
         scale: Range of the line colours; by default 0 to the largest weight, for differences
             symmetric.
         note: Words in the last row that say which edges these are; made from the above if empty.
@@ -501,7 +504,8 @@ def arrows(
     if drawn:
         _draw_lines(canvas, plan, edges, scale, look, mesh=query is None and key is None)
     partners = _partners(values, edges, query, key, scale, look)
-    _draw_labels(canvas, plan, labels, (query, key), partners, faint, look)
+    pale = (faint, faint if faint_keys is None else faint_keys)
+    _draw_labels(canvas, plan, labels, (query, key), partners, pale, look)
     beyond = _draw_beyond(canvas, plan, look)
     note = note or _note(query, key, share, plan, scale)
     if canvas.height >= 3:

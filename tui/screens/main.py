@@ -96,7 +96,7 @@ class MainScreen(Screen[None]):
             self._widgets[name].attach(pane)
         for line, make in self._line_makers().items():
             self._lines[line].set_source(make)
-        self.set_reactive(MainScreen.selection, state.valid(first, project.limits))
+        self.set_reactive(MainScreen.selection, first)
         self._show(None)
         app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         app.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
@@ -127,7 +127,7 @@ class MainScreen(Screen[None]):
         """Makes this the selection, as far as the files allow, and remembers the one before."""
         if self.project is None:
             return
-        new = state.valid(selection, self.project.limits)
+        new = self.project.settled(state.valid(selection, self.project.limits))
         if new != self.selection:
             self.history.record(self.selection, new)
             self.selection = new

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -29,7 +30,12 @@ TROUBLE = (Missing, CollateralError)
 
 @dataclass(frozen=True, eq=False)
 class HeadView:
-    """A head metric, averaged: values [layers, heads] and what stands behind them."""
+    """A head metric, averaged: values [layers, heads] and what stands behind them.
+
+    Attributes:
+        baseline: what an uninformative head would score; None if unknown, and for differences.
+        whole: one number for the whole data set, so there is nothing to average over.
+    """
 
     values: Floats
     title: str
@@ -38,6 +44,8 @@ class HeadView:
     high: float | None
     difference: bool
     over: str
+    baseline: float | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,26 +53,51 @@ class AttentionGrid:
     """One head's attention over one example: weights [queries, keys] and the token of each row.
 
     Attributes:
-        rows: numbers of the tokens that are shown (special tokens may be left out), for queries
-            and keys alike.
+        weights: as the model computed them, or times the norms of the keys' values; 0 where nothing
+            was kept.
+        rows, columns: numbers of the tokens that are shown as queries and as keys (special tokens
+            may be left out; of cross-attention, queries are the target's and keys the source's).
+        note: what about the numbers is not exact, in words.
+        kept: how many weights of each row the files hold; None for all.
+        rests: what is left over of each row shown, by model: "" for the only one.
     """
 
     weights: Floats
     tokens: Tokens
     rows: Ints
+    columns: Ints
     difference: bool
     note: str
+    kept: int | None = None
+    rests: Mapping[str, Floats] = field(default_factory=dict)
 
     def label(self, place: int) -> str:
-        """The text of the token shown in row ``place``."""
+        """The text of the query shown in row ``place``."""
         return self.tokens.texts[int(self.rows[place])]
 
+    def key_label(self, place: int) -> str:
+        """The text of the key shown in column ``place``."""
+        return self.tokens.texts[int(self.columns[place])]
+
     def place(self, token: int | None) -> int | None:
-        """The row in which a token is shown; None if it is hidden, or is None."""
-        if token is None:
-            return None
-        found = int(np.searchsorted(self.rows, token))
-        return found if found < len(self.rows) and self.rows[found] == token else None
+        """The row in which a token is shown as query; None if it is hidden, or is None."""
+        return _place(self.rows, token)
+
+    def key_place(self, token: int | None) -> int | None:
+        """The column in which a token is shown as key; None if it is hidden, or is None."""
+        return _place(self.columns, token)
+
+    @property
+    def square(self) -> bool:
+        """Whether queries and keys are the same tokens."""
+        return np.array_equal(self.rows, self.columns)
+
+
+def _place(numbers: Ints, token: int | None) -> int | None:
+    if token is None:
+        return None
+    found = int(np.searchsorted(numbers, token))
+    return found if found < len(numbers) and numbers[found] == token else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,3 +143,32 @@ class PairFacts:
     span2: str
     gold: str | None
     models: tuple[Said, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemRows:
+    """The items of one example: rows of its summary table.
+
+    Attributes:
+        tokens: half-open token range of each, [items, 2]; (0, 0) for none.
+        rows: row of each item in a model's file, -1 where it has none; by model.
+    """
+
+    tokens: Ints
+    rows: Mapping[Side, Ints]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+Verdict = Literal["right", "missed", "extra", "other", "tagged"]
+"""A tagged word: rightly; in gold alone; in the prediction alone; as another; or who knows."""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A word that gold or model gave a tag: its token range and whether they agree."""
+
+    start: int
+    stop: int
+    verdict: Verdict

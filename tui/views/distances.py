@@ -40,7 +40,10 @@ def _distance_key(p: Project, s: Selection) -> Hashable:
 
 def _distance_view(p: Project, s: Selection) -> DistanceView:
     if not len(p.a.pairs):
-        raise Missing("The file has no pairs of spans, so there are no distances.")
+        raise Missing(
+            "The file has no pairs of spans, so there are no distances; tasks with pairs, such as "
+            "coref, make them."
+        )
     if not s.grouping or not s.measure:
         raise Missing("The file has no distances; extract it again.")
     curves = _curves(p, s, s.measure)

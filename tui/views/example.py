@@ -1,4 +1,4 @@
-"""One example: its mentions on the map, its pairs and what the models say of them."""
+"""One example: its pairs and what the models say of them."""
 
 from __future__ import annotations
 
@@ -6,39 +6,10 @@ from typing import TYPE_CHECKING
 
 from collateral import Collateral, Table
 
-from .answers import Mention, PairFacts, Said, Side
+from .answers import PairFacts, Said
 
 if TYPE_CHECKING:
     from ..project import Project
-
-
-def mentions(p: Project, example: int) -> list[Mention]:
-    """The points of an example, grouped by the span they belong to, in token order."""
-    return p.once(("mentions", example), lambda: _mentions(p, example))
-
-
-def _mentions(p: Project, example: int) -> list[Mention]:
-    points = p.a.points
-    found: list[Mention] = []
-    for point in p.points_of(example):
-        token = int(p.point_tokens[point, 0])
-        words = str(points.cell("mention" if "mention" in points else "text", point))
-        last = found[-1] if found else None
-        if last and last.text == words and token == last.token + len(last.points):
-            found[-1] = Mention((*last.points, point), last.token, words)
-        else:
-            found.append(Mention((point,), token, words))
-    return found
-
-
-def point_words(p: Project, side: Side, point: int, column: str) -> str:
-    """A point in words: its text, its value in a column, and the text that it stands in."""
-    points = p.file(side).points
-    name, sentence = p.example_head(int(p.point_examples[point]))
-    value = points.cell(column, point) if column else None
-    shown = {True: "yes", False: "no", None: "unknown"}.get(value, value)  # type: ignore[arg-type]
-    what = f" · {column} {shown}" if column else ""
-    return f"{points.cell('text', point)}{what} · {name} {sentence}"
 
 
 def pair_facts(p: Project, example: int) -> list[PairFacts]:

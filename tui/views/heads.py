@@ -1,4 +1,4 @@
-"""A head metric for every head, averaged over examples."""
+"""A head metric for every head: averaged over examples, or one of the whole data set."""
 
 from __future__ import annotations
 
@@ -20,26 +20,48 @@ def head_view(p: Project, s: Selection) -> HeadView:
     """The chosen metric for every head, averaged over the scope, for the chosen view.
 
     Raises:
-        Missing: the files have no head metrics.
+        Missing: the files have no head metrics of this kind of attention.
     """
-    if s.metric not in p.a.metrics:
-        raise Missing("The file has no head metrics; extract it again.")
-    metric = p.a.metrics[s.metric]
+    metric = p.metrics.get(s.metric)
+    if metric is None or metric.attention != s.kind:
+        what = f"head metrics of {s.kind} attention" if len(p.kinds) > 1 else "head metrics"
+        raise Missing(f"The file has no {what}; extract it again.")
+    if s.metric in p.summaries:
+        return p.once(("summary", s.view, s.metric), lambda: _summary(p, s))
     key = ("heads", s.view, s.metric, p.scope_key(s, metric.unit))
     return p.once(key, lambda: _head_view(p, s))
 
 
 def _head_view(p: Project, s: Selection) -> HeadView:
-    metric = p.a.metrics[s.metric]
+    metric = p.metrics[s.metric]
     found = heads.mean_over_examples(*_units(p, s))
+    over = _over(p, s, metric.unit, found.examples, found.units)
+    return _view(p, s, found.mean, over)
+
+
+def _summary(p: Project, s: Selection) -> HeadView:
+    """A metric of the whole data set; it has no units, so nothing is averaged."""
+    name = p.summaries[s.metric].name
+    values = p.file(p.side(s.view)).head_summary(name)
+    if s.view == "B−A":
+        values = values - p.a.head_summary(name)
+    over = f"of the whole data set, {many(len(p.a.examples), 'example')}; not an average"
+    return _view(p, s, values, over)
+
+
+def _view(p: Project, s: Selection, values: Floats, over: str) -> HeadView:
+    metric = p.metrics[s.metric]
+    difference, whole = s.view == "B−A", s.metric in p.summaries
     return HeadView(
-        values=found.mean,
-        title=metric.title or metric.name,
+        values=values,
+        title=p.metric_title(s.metric),
         meaning=metric.meaning,
         low=metric.low,
         high=metric.high,
-        difference=s.view == "B−A",
-        over=_over(p, s, metric.unit, found.examples, found.units),
+        difference=difference,
+        over=over,
+        baseline=None if difference else p.baseline(p.side(s.view), s.metric),
+        whole=whole,
     )
 
 
@@ -49,7 +71,7 @@ def _units(p: Project, s: Selection) -> tuple[Floats, Ints, frozenset[int] | Non
     For B − A the units are subtracted before they are averaged: only units that both define
     count.
     """
-    unit = p.a.metrics[s.metric].unit
+    unit = p.metrics[s.metric].unit
     values = p.metric(p.side(s.view), s.metric)
     if s.view == "B−A":
         values = values - p.metric("A", s.metric)

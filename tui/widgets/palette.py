@@ -11,6 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
 
+from .. import state
 from ..actions import ACTIONS, shown
 from ..text import clean
 
@@ -81,20 +82,33 @@ class Everything(Provider):
                 yield _Entry(f"{name}  ({shown(action.keys[0])})", action.help, None, action.name)
 
     def _selectable(self, project: Project, s: Selection) -> Iterator[_Entry]:
-        for name, metric in project.a.metrics.items():
-            title = metric.title or name
-            yield _Entry.of(f"metric {title}", metric.meaning, replace(s, metric=name))
+        for name, metric in project.metrics.items():
+            chosen = state.choose_kind(s, project.limits, metric.attention)
+            chosen = replace(chosen if chosen.kind != s.kind else s, metric=name)
+            yield _Entry.of(f"metric {project.metric_title(name)}", metric.meaning, chosen)
         for name in project.limits.colourings:
-            yield _Entry.of(f"colour by {name}", "of the points", replace(s, colouring=name))
+            title = project.colouring_title(name)
+            words = f"colour by {name}" if name == title else f"colour by {name} ({title})"
+            yield _Entry.of(words, "colours the map", replace(s, colouring=name))
         for name in project.limits.measures:
             title = project.measure_title(name)
             yield _Entry.of(f"distance {title}", "between spans", replace(s, measure=name))
         for layer in range(project.limits.layers + 1):
             yield _Entry.of(f"layer {layer}", "of the map", replace(s, layer=layer))
-        for layer in range(project.limits.layers):
-            for head in range(project.limits.heads):
-                chosen = replace(s, head_layer=layer, head=head)
-                yield _Entry.of(f"head {layer}.{head}", "attention head", chosen)
+        yield from self._heads(project, s)
+
+    def _heads(self, project: Project, s: Selection) -> Iterator[_Entry]:
+        """Every kind of attention, if there are several, and every head of each."""
+        several = len(project.kinds) > 1
+        for kind in project.limits.kinds:
+            other = state.choose_kind(s, project.limits, kind.name) if kind.name != s.kind else s
+            if several:
+                yield _Entry.of(f"kind {kind.name}", "attention", other)
+            for layer in range(kind.layers):
+                for head in range(kind.heads):
+                    chosen = replace(other, head_layer=layer, head=head)
+                    word = f"{kind.name} head" if several else "head"
+                    yield _Entry.of(f"{word} {layer}.{head}", "attention head", chosen)
 
 
 def _examples(project: Project, s: Selection, query: str) -> Iterator[_Entry]:
@@ -103,7 +117,7 @@ def _examples(project: Project, s: Selection, query: str) -> Iterator[_Entry]:
     ids, texts = project.example_texts
     for row, (name, text) in enumerate(zip(ids, texts, strict=True)):
         if wanted in text.casefold() or wanted in name.casefold():
-            chosen = replace(s, example=row, pair=0, query=None, key=None)
+            chosen = replace(s, example=row, pair=0, item=0, query=None, key=None)
             yield _Entry.of(f"example {name}", " ".join(text.split())[:200], chosen)
             found += 1
             if found == _MAX_EXAMPLES:
