@@ -15,8 +15,8 @@ import torch
 
 from collateral.schema import Metric
 
-from .attention import BatchShape
-from .base import PAIR_METRICS, pair_metric
+from .base import PairMetric, pair_metric
+from .layout import Part, View
 
 Range = tuple[int, int]
 
@@ -41,6 +41,10 @@ class SpanIndex:
         steps = torch.arange(int(sizes.max()) if len(ranges) else 0)
         positions = starts[:, None] + torch.minimum(steps[None, :], sizes[:, None] - 1)
         return cls(positions.to(device), (steps[None, :] < sizes[:, None]).to(device))
+
+    def to(self, device: torch.device | str) -> SpanIndex:
+        """The table on a device."""
+        return SpanIndex(self.positions.to(device), self.real.to(device))
 
     def mean(self, states: torch.Tensor, examples: torch.Tensor) -> torch.Tensor:
         """Mean over each span of states [batch, tokens, width] → float32 [pairs, width]."""
@@ -74,69 +78,130 @@ class PairIndex:
         at = torch.tensor(list(examples), dtype=torch.int64, device=device)
         return cls(at, SpanIndex.of(first, device), SpanIndex.of(second, device))
 
+    def to(self, device: torch.device | str) -> PairIndex:
+        """The index on a device."""
+        return PairIndex(self.examples.to(device), self.first.to(device), self.second.to(device))
 
-class BlockView:
-    """Attention of one span to another for several pairs: rows × columns of one layer.
+
+class SpanView:
+    """Attention of one span to another for several pairs: rows × columns, heads side by side.
 
     Attributes:
         block: float32 [pairs, rows, columns, heads], with repeats in the padding.
         row_real: bool [pairs, rows].
         column_real: bool [pairs, columns].
+        seen: bool [pairs, rows, columns, 1 or heads], whether the row can see the column.
+        visible: float32 [pairs, rows, 1 or heads], how many keys the row sees.
     """
 
     def __init__(
         self,
-        weights: torch.Tensor,
-        shape: BatchShape,
-        examples: torch.Tensor,
-        rows: SpanIndex,
-        columns: SpanIndex,
+        block: torch.Tensor,
+        row_real: torch.Tensor,
+        column_real: torch.Tensor,
+        seen: torch.Tensor,
+        visible: torch.Tensor,
     ) -> None:
-        at, i, j = (
-            examples[:, None, None],
-            rows.positions[:, :, None],
-            columns.positions[:, None, :],
-        )
-        self.block = weights.permute(0, 2, 3, 1)[at, i, j].to(torch.float32)
-        self.row_real, self.column_real = rows.real, columns.real
-        self._shape, self._at, self._i, self._j = shape, at, i, j
+        self.block = block
+        self.row_real, self.column_real = row_real, column_real
+        self.seen, self.visible = seen, visible
+
+    @cached_property
+    def _real(self) -> torch.Tensor:
+        return (self.row_real[:, :, None] & self.column_real[:, None, :])[..., None]
 
     @cached_property
     def mass(self) -> torch.Tensor:
         """mean_{i in rows} Σ_{j in columns} A_ij, [pairs, heads]."""
-        real = (self.row_real[:, :, None] & self.column_real[:, None, :])[..., None]
-        return (self.block * real).sum((1, 2)) / self.row_real.sum(1, keepdim=True)
+        return (self.block * self._real).sum((1, 2)) / self.row_real.sum(1, keepdim=True)
 
     @cached_property
     def uniform(self) -> torch.Tensor:
-        """The same for a head that looks alike at all keys a row can see, [pairs, 1]."""
-        seen = self.column_real[:, None, :] & self.row_real[:, :, None]
-        if self._shape.causal:
-            seen = seen & (self._j <= self._i)
-        share = seen.sum(-1) / self._shape.visible[self._at[..., 0], self._i[..., 0]]
-        return (share.sum(1) / self.row_real.sum(1))[:, None]
+        """The same for a head that looks alike at all keys a row can see, [pairs, 1 or heads]."""
+        share = (self.seen & self._real).sum(2) / self.visible
+        return share.sum(1) / self.row_real.sum(1, keepdim=True)
 
 
-def compute(
-    weights: torch.Tensor, shape: BatchShape, pairs: PairIndex, names: tuple[str, ...]
-) -> torch.Tensor:
-    """Pair metrics of one layer.
+class SpanBlocks:
+    """Gathers the weights between the spans of pairs, both ways, from the blocks of a batch."""
 
-    Args:
-        weights: [batch, heads, tokens, tokens].
-        shape: lengths, separators, causality.
-        pairs: where the pairs are.
-        names: metrics of :data:`~extract.metrics.base.PAIR_METRICS`.
+    def __init__(self, pairs: PairIndex, device: torch.device) -> None:
+        """Looks for the weights of these pairs; what is gathered is kept on ``device``."""
+        self._pairs = pairs = pairs.to(device)
+        self._device = device
+        self._ways = ((pairs.first, pairs.second), (pairs.second, pairs.first))
+        entries = []
+        for rows, columns in self._ways:
+            at = (
+                pairs.examples[:, None, None],
+                rows.positions[:, :, None],
+                columns.positions[:, None, :],
+            )
+            shape = (len(pairs.examples), rows.positions.shape[1], columns.positions.shape[1])
+            entries.append([one.expand(shape) for one in at])
+        self._sizes = [one[0].numel() for one in entries]
+        # example, row and key of every weight that is wanted, one direction after the other
+        self._at = torch.stack([torch.cat([one[k].flatten() for one in entries]) for k in range(3)])
+        self._local: dict[Part, tuple[torch.Tensor, ...]] = {}
+        self._weights = self._seen = self._visible = torch.empty(0)
 
-    Returns:
-        float32 [metrics, pairs, heads].
-    """
-    ways = {
-        False: BlockView(weights, shape, pairs.examples, pairs.first, pairs.second),
-        True: BlockView(weights, shape, pairs.examples, pairs.second, pairs.first),
-    }
-    metrics = [PAIR_METRICS[name] for name in names]
-    return torch.stack([metric.function(ways[metric.reverse]) for metric in metrics])
+    def prepare(self, layers: int, heads: int) -> None:
+        """Makes room for the weights of so many layers at once."""
+        size = self._at.shape[1]
+        self._weights = torch.zeros((size, layers, heads), device=self._device)
+        self._seen = torch.zeros((size, layers), dtype=torch.bool, device=self._device)
+        self._visible = torch.ones((size, layers), device=self._device)
+
+    def add(self, view: View, layer: int) -> None:
+        """Takes what is wanted from one block, as layer number ``layer`` of those in the room."""
+        where, example, row, key = self._within(view.part)
+        if not len(where):
+            return
+        kept = view.seen.kept
+        if "spans" not in kept:
+            kept["spans"] = view.seen.at(example, row, key).to(self._device)
+            kept["visible"] = view.seen.visible[example, row].to(self._device)
+        picked = view.weights.permute(0, 2, 3, 1)[example, row, key]
+        self._weights[where, layer] = picked.to(self._device, torch.float32)
+        self._seen[where, layer] = kept["spans"]
+        self._visible[where, layer] = kept["visible"]
+
+    def finish(self, metrics: Sequence[PairMetric], layers: int) -> torch.Tensor:
+        """Pair metrics of the first ``layers`` layers, float32 [metrics, pairs, layers, heads]."""
+        heads = self._weights.shape[2]
+        views, start = [], 0
+        for (rows, columns), size in zip(self._ways, self._sizes, strict=True):
+            mine = slice(start, start := start + size)
+            shape = (*rows.positions.shape, columns.positions.shape[1])
+            seen = self._seen[mine, :layers].repeat_interleave(heads, 1).view(*shape, -1)
+            visible = self._visible[mine, :layers].repeat_interleave(heads, 1).view(*shape, -1)
+            views.append(
+                SpanView(
+                    self._weights[mine, :layers].reshape(*shape, -1),
+                    rows.real,
+                    columns.real,
+                    seen,
+                    visible[:, :, 0],
+                )
+            )
+        found = [metric.function(views[metric.reverse]) for metric in metrics]
+        return torch.stack(found).view(len(found), -1, layers, heads)
+
+    def _within(self, part: Part) -> tuple[torch.Tensor, ...]:
+        """Which weights stand in a part (on this device), and where in it (on the part's)."""
+        found = self._local.get(part)
+        if found is None:
+            example, row, key = self._at
+            inside = (example >= part.examples.start) & (example < part.examples.stop)
+            inside &= (row >= part.rows.start) & (row < part.rows.stop)
+            where = inside.nonzero().squeeze(1)
+            found = self._local[part] = (
+                where,
+                (example[where] - part.examples.start).to(part.device),
+                (row[where] - part.rows.start).to(part.device),
+                key[where].to(part.device),
+            )
+        return found
 
 
 def span_distances(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -185,7 +250,7 @@ def _directions(
         "Lal et al. 2021, InterpreT: max of A over rows × columns of the spans",
     )
 )
-def intensity_max(view: BlockView) -> torch.Tensor:
+def intensity_max(view: SpanView) -> torch.Tensor:
     """max_{i in rows, j in columns} A_ij; repeats in the padding change no maximum."""
     return view.block.amax((1, 2))
 
@@ -201,7 +266,7 @@ def intensity_max(view: BlockView) -> torch.Tensor:
         "mean over rows i of the sum over columns j of A_ij",
     )
 )
-def intensity_mass(view: BlockView) -> torch.Tensor:
+def intensity_mass(view: SpanView) -> torch.Tensor:
     """mean_{i in rows} Σ_{j in columns} A_ij."""
     return view.mass
 
@@ -217,6 +282,6 @@ def intensity_mass(view: BlockView) -> torch.Tensor:
         "mass − |columns| / v, v the number of keys a row can see",
     )
 )
-def intensity_excess(view: BlockView) -> torch.Tensor:
+def intensity_excess(view: SpanView) -> torch.Tensor:
     """mass − mean_{i in rows} |columns that i sees| / v_i."""
     return view.mass - view.uniform

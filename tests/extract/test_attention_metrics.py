@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,37 +11,77 @@ import pytest
 import scipy.stats
 import torch
 
-from extract.metrics import EXAMPLE_METRICS, PAIR_METRICS, attention
-from extract.metrics.attention import AttentionView, BatchShape
+from extract.capture import Block
+from extract.metrics import (
+    EXAMPLE_METRICS,
+    PAIR_METRICS,
+    AttentionStats,
+    BatchLayout,
+    example_metrics,
+    rowwise,
+)
 
-NAMES = tuple(EXAMPLE_METRICS)
+NAMES = example_metrics()
 Matrix = npt.NDArray[np.float64]
 
 
 def measure(
-    maps: list[Matrix], separators: list[list[int]] | None = None, causal: bool = False
+    maps: list[Matrix],
+    separators: list[list[int]] | None = None,
+    causal: bool = False,
+    ids: list[list[int]] | None = None,
+    rows: int = 0,
+    examples: int = 0,
 ) -> dict[str, Matrix]:
-    """Metrics of a padded batch of maps [heads, n, n]: name → [batch, heads]."""
+    """Metrics of a padded batch of maps [heads, n, n]: name → [batch, heads].
+
+    Args:
+        maps: one per example.
+        separators: where they stand in each.
+        causal: what the layout says.
+        ids: of the tokens; all different if not given.
+        rows, examples: of a block at most, 0 for all.
+    """
     longest = max(one.shape[-1] for one in maps)
     # rows of padding hold nonsense, as those of a model do: it must not be looked at
     batch = torch.full((len(maps), maps[0].shape[0], longest, longest), 0.37)
     marks = np.zeros((len(maps), longest), dtype=np.bool_)
+    numbers = np.zeros((len(maps), longest), dtype=np.int64)  # padding repeats, and is no repeat
     for row, one in enumerate(maps):
         n = one.shape[-1]
         batch[row, :, :n] = 0
         batch[row, :, :n, :n] = torch.from_numpy(one)
         marks[row, separators[row] if separators else []] = True
-    shape = BatchShape.of([one.shape[-1] for one in maps], marks, causal)
-    found = attention.compute(AttentionView(batch, shape), NAMES).double().numpy()
+        numbers[row, :n] = ids[row] if ids else np.arange(n)
+    lengths = [one.shape[-1] for one in maps]
+    layout = BatchLayout(lengths, causal=causal, separators=marks, ids=numbers)
+    stats = AttentionStats(layout, 1, NAMES)
+    for block in cut(batch, examples, rows):
+        stats.add(block)
+    found = stats.finish().example[:, :, 0].double().numpy()
     return dict(zip(NAMES, found, strict=True))
 
 
-def by_hand(a: Matrix, separators: list[int], causal: bool = False) -> dict[str, float]:
+def cut(weights: torch.Tensor, examples: int = 0, rows: int = 0, layer: int = 0) -> Iterator[Block]:
+    """One layer's weights as blocks of some examples and rows; 0 for all."""
+    batch, _, queries, _ = weights.shape
+    for example in range(0, batch, examples or batch):
+        for row in range(0, queries, rows or queries):
+            at = slice(example, min(batch, example + (examples or batch)))
+            of = slice(row, min(queries, row + (rows or queries)))
+            yield Block("self", layer, at, of, weights[at, :, of], None)
+
+
+def by_hand(
+    a: Matrix, separators: list[int], causal: bool = False, ids: Sequence[int] | None = None
+) -> dict[str, float]:
     """The formulas of the field, one number at a time, for one head's map [n, n]."""
     n = len(a)
     seen = [i + 1 if causal else n for i in range(n)]
     others = [j for j in range(n) if j not in separators]
     nan = float("nan")
+    x = list(ids) if ids is not None else list(range(n))
+    again = [i for i in range(n) if x[i] in x[:i]]
 
     def mean(values: list[float]) -> float:
         return sum(values) / len(values) if values else nan
@@ -60,6 +101,14 @@ def by_hand(a: Matrix, separators: list[int], causal: bool = False) -> dict[str,
         "mass_next": mean([a[i, i + 1] for i in range(n - 1)]),
         "mass_first": mean([a[i, 0] for i in range(1, n)]),
         "mass_separator": mean([sum(a[i, separators]) for i in range(n)]) if separators else nan,
+        "separator_from_separators": mean([sum(a[i, separators]) for i in separators]),
+        "separator_from_others": mean([sum(a[i, separators]) for i in others])
+        if separators
+        else nan,
+        "duplicate_token": mean([sum(a[i, j] for j in range(i) if x[j] == x[i]) for i in again]),
+        "induction": mean(
+            [sum(a[i, j] for j in range(1, i + 1) if x[j - 1] == x[i]) for i in again]
+        ),
         "mean_distance": sum(a[i, j] * abs(i - j) for i in range(n) for j in range(n)) / a.sum(),
     }
 
@@ -72,14 +121,15 @@ def softmax(scores: Matrix) -> Matrix:
 @pytest.mark.parametrize("causal", [False, True])
 def test_all_metrics_equal_plain_loops(causal: bool) -> None:
     random = np.random.default_rng(4)
-    maps, separators = [], [[8], [4, 6], [], [0], [1]]
+    maps, separators, ids = [], [[8], [4, 6], [], [0], [1]], []
     for n in (9, 7, 5, 1, 2):
+        ids.append(random.integers(0, 4, n).tolist())
         scores = random.normal(size=(3, n, n)) * np.array([0.1, 2, 9])[:, None, None]
         maps.append(softmax(np.where(np.tri(n) > 0, scores, -np.inf) if causal else scores))
-    found = measure(maps, separators, causal)
+    found = measure(maps, separators, causal, ids)
     for row, one in enumerate(maps):
         for head in range(3):
-            expected = by_hand(one[head], separators[row], causal)
+            expected = by_hand(one[head], separators[row], causal, ids[row])
             assert set(expected) == set(found)
             for name, value in expected.items():
                 got = found[name][row, head]
@@ -126,25 +176,35 @@ def test_confidence_looks_away_from_the_separator() -> None:
     assert found["mass_separator"][0, 0] == pytest.approx((0.7 + 0.4 + 1.0) / 3)
 
 
-def test_parts_of_a_batch_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("causal", [False, True])
+def test_blocks_and_parts_of_any_size_give_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch, causal: bool
+) -> None:
     random = np.random.default_rng(2)
-    maps = [softmax(random.normal(size=(4, n, n))) for n in (12, 11, 9, 3)]
+    scores = [random.normal(size=(4, n, n)) for n in (12, 11, 9, 3)]
+    maps = [
+        softmax(np.where(np.tri(len(one[0])) > 0, one, -np.inf) if causal else one)
+        for one in scores
+    ]
     separators = [[11], [10], [8], [2]]
-    whole = measure(maps, separators)
-    for size in (1, 200, 12 * 12 * 4 * 2):
-        monkeypatch.setattr(attention, "CHUNK", size)
-        parts = measure(maps, separators)
+    ids = [random.integers(0, 5, len(one[0])).tolist() for one in maps]
+    whole = measure(maps, separators, causal, ids)
+    for size, rows, examples in ((1, 0, 0), (200, 0, 0), (1 << 17, 5, 1), (300, 7, 3), (50, 1, 2)):
+        monkeypatch.setattr(rowwise, "CHUNK", size)
+        parts = measure(maps, separators, causal, ids, rows, examples)
         for name in NAMES:
-            np.testing.assert_allclose(parts[name], whole[name], atol=1e-6)
+            np.testing.assert_allclose(parts[name], whole[name], atol=1e-6, err_msg=name)
 
 
 def test_rows_that_do_not_sum_to_one_are_noticed() -> None:
-    shape = BatchShape.of([3], np.zeros((1, 4), dtype=np.bool_), False)
-
     def error(weights: torch.Tensor) -> float:
-        return float(AttentionView(weights, shape).row_error)
+        stats = AttentionStats(BatchLayout([3, 4]), 1, ("entropy",))
+        for block in cut(weights):
+            stats.add(block)
+        return float(stats.finish().row_error)
 
-    weights = torch.full((1, 1, 4, 4), 1 / 3)
+    weights = torch.full((2, 1, 4, 4), 1 / 3)
+    weights[1] = 1 / 4
     assert error(weights) == pytest.approx(0, abs=1e-6)  # the padded row does not count
     weights[0, 0, 0, 3] = 0.5  # nor does what a row gives to padding
     assert error(weights) == pytest.approx(0, abs=1e-6)

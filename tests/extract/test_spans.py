@@ -5,24 +5,36 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
-from extract.metrics import PAIR_METRICS, spans
-from extract.metrics.attention import BatchShape
+from extract.capture import Block
+from extract.metrics import PAIR_METRICS, AttentionStats, BatchLayout
 from extract.metrics.spans import PairIndex, SpanIndex, span_distances
 
 NAMES = tuple(PAIR_METRICS)
 Pair = tuple[int, tuple[int, int], tuple[int, int]]
 
 
-def measure(weights: torch.Tensor, lengths: list[int], pairs: list[Pair], causal: bool = False):  # type: ignore[no-untyped-def]
+def measure(
+    weights: torch.Tensor,
+    lengths: list[int],
+    pairs: list[Pair],
+    causal: bool = False,
+    rows: int = 0,
+) -> dict[str, npt.NDArray[np.float32]]:
     """Metrics of pairs (example, span 1, span 2): name → [pairs, heads]."""
-    marks = np.zeros((weights.shape[0], weights.shape[-1]), dtype=np.bool_)
-    shape = BatchShape.of(lengths, marks, causal)
     examples, first, second = zip(*pairs, strict=True)
     index = PairIndex.of(examples, first, second)
-    return dict(zip(NAMES, spans.compute(weights, shape, index, NAMES).numpy(), strict=True))
+    stats = AttentionStats(
+        BatchLayout(lengths, causal=causal), 1, (), pair_metrics=NAMES, pairs=index
+    )
+    batch, tokens = weights.shape[0], weights.shape[2]
+    for start in range(0, tokens, rows or tokens):
+        at = slice(start, min(tokens, start + (rows or tokens)))
+        stats.add(Block("self", 0, slice(0, batch), at, weights[:, :, at], None))
+    return dict(zip(NAMES, stats.finish().pair[:, :, 0].numpy(), strict=True))
 
 
 def test_directions() -> None:
@@ -38,8 +50,9 @@ def test_directions() -> None:
     assert found["intensity_pronoun_candidate_excess"] == pytest.approx(0.25 - 2 / 6)
 
 
+@pytest.mark.parametrize("rows", [0, 4, 1])
 @pytest.mark.parametrize("causal", [False, True])
-def test_all_metrics_equal_plain_loops(causal: bool) -> None:
+def test_all_metrics_equal_plain_loops(causal: bool, rows: int) -> None:
     random = np.random.default_rng(3)
     lengths = [9, 6]
     weights = torch.zeros(2, 3, 9, 9)
@@ -54,21 +67,21 @@ def test_all_metrics_equal_plain_loops(causal: bool) -> None:
         (1, (3, 5), (0, 2)),
         (1, (5, 6), (1, 2)),
     ]
-    found = measure(weights, lengths, pairs, causal)
+    found = measure(weights, lengths, pairs, causal, rows)
     for number, (row, first, second) in enumerate(pairs):
-        for way, (rows, columns) in {
+        for way, (of, to) in {
             "candidate_pronoun": (first, second),
             "pronoun_candidate": (second, first),
         }.items():
             for head in range(3):
                 a = weights[row, head].double().numpy()
-                block = a[rows[0] : rows[1], columns[0] : columns[1]]
+                block = a[of[0] : of[1], to[0] : to[1]]
                 mass = block.sum(1).mean()
                 chance = np.mean(
                     [
-                        sum(j <= i or not causal for j in range(*columns))
+                        sum(j <= i or not causal for j in range(*to))
                         / (i + 1 if causal else lengths[row])
-                        for i in range(*rows)
+                        for i in range(*of)
                     ]
                 )
                 for form, value in (
