@@ -1,0 +1,181 @@
+"""``interpret-extract import``: arguments in, exit status out; heavy libraries load only to run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ExtractError
+from .options import ArrayOptions, ImportOptions, InterpretOptions
+
+if TYPE_CHECKING:
+    from .common import Summary
+
+EPILOG = """\
+examples:
+  interpret-extract import interpret --collateral bert.pt --table bert.csv --task wsc \\
+      -o bert.msgpack
+  interpret-extract import safetensors mine.safetensors --examples mine.jsonl -o mine.msgpack
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command to the sub-parsers of a program."""
+    parser = commands.add_parser(
+        "import",
+        help="take over what was computed elsewhere",
+        description="Make a file of what was computed elsewhere; docs/import.md has the layouts.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="source", required=True, metavar="FORMAT")
+    _add_interpret(kinds)
+    for kind in ("safetensors", "npz"):
+        _add_arrays(kinds, kind)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Imports what the arguments name.
+
+    Returns:
+        Exit status 0.
+
+    Raises:
+        ExtractError: it cannot be done.
+    """
+    options = _options(arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as extract.cli
+    from .common import check_paths  # late: it brings numpy
+
+    check_paths(options)
+    try:
+        from collateral import CollateralError
+
+        from ..console import Console
+        from . import arrays, interpret
+    except ImportError as error:
+        raise ExtractError(
+            f"{error.name} is missing; importing needs more than the viewer does: in a clone of "
+            "the project, pip install '.[extract]' (see README, section Install)."
+        ) from error
+    try:
+        with Console() as console:
+            if isinstance(options, InterpretOptions):
+                summary = interpret.run(options, console)
+            else:
+                assert isinstance(options, ArrayOptions)
+                summary = arrays.run(options, console)
+    except CollateralError as error:
+        raise ExtractError(str(error)) from error
+    _show(summary)
+    return 0
+
+
+def _add_interpret(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "interpret",
+        help="files of the paper's application, InterpreT",
+        description="Import the files of InterpreT: a torch-saved dictionary of attention, a table "
+        "of points, or both, joined by id. No code in them is run.",
+    )
+    add = parser.add_argument
+    add("--collateral", type=Path, metavar="FILE", help="{id: {attentions, tokens}}, by torch.save")
+    add("--table", type=Path, metavar="FILE", help="CSV with id, sentence, layer_00_tsne_x, ...")
+    add("--task", choices=("wsc", "absa"), default="wsc", help="what it is of (default: wsc)")
+    _add_common(parser)
+
+
+def _add_arrays(kinds: Any, kind: str) -> None:
+    parser = kinds.add_parser(
+        kind,
+        help=f"hidden states and attention in a file of the format {kind}",
+        description="Import arrays called attention/ID [layers, heads, n, n] and hidden/ID "
+        "[layers + 1, n, width]; JSON Lines with id and tokens say what they are of.",
+    )
+    add = parser.add_argument
+    add("arrays", type=Path, metavar="FILE", help=f"the {kind} file")
+    add("--examples", type=Path, required=True, metavar="FILE", help="JSON Lines: id, tokens, ...")
+    _add_common(parser)
+    add("--architecture", default="", metavar="NAME", help="class of the model, to be shown")
+    add("--causal", action="store_true", help="a token sees only itself and what is before it")
+    add("--seed", type=_whole, default=0, metavar="N", help="of the t-SNE (default: 0)")
+    add("--perplexity", type=_number, default=30.0, metavar="X", help="of t-SNE (default: 30)")
+    add("--threads", type=_whole, metavar="N", help="CPU threads (default: all cores)")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("-o", "--output", required=True, type=Path, metavar="FILE", help="the file to write")
+    add("--name", default="", help="name of the model for people (default: from the file)")
+    add(
+        "--attention",
+        type=_maps,
+        metavar="all|none|N",
+        help="keep whole attention maps of the first N texts that have one (default: all)",
+    )
+    add(
+        "--attention-dtype",
+        choices=("float16", "uint8"),
+        default="float16",
+        help="store a weight in 2 bytes, or in 1 with an error of at most .004 (default: float16)",
+    )
+    add("--skip-bad", action="store_true", help="leave out and count what cannot be used")
+
+
+def _options(arguments: argparse.Namespace) -> ImportOptions:
+    values = {k: v for k, v in vars(arguments).items() if k not in ("command", "source")}
+    if arguments.source == "interpret":
+        return InterpretOptions(**values)
+    return ArrayOptions(kind=arguments.source, **values)
+
+
+def _show(summary: Summary) -> None:
+    """What was done, on standard output; names from the data cannot move the cursor."""
+    import rich.console
+    from rich.text import Text
+
+    from collateral.plain import printable, size
+
+    counts = summary.counts
+    rows = [f"{counts[name]:,} {name}" for name in ("texts", "points", "pairs", "items")]
+    parts = [f"{name} {spent:.1f} s" for name, spent in summary.seconds.items() if spent >= 0.05]
+    facts = [
+        ("file", f"{summary.output} ({size(summary.size)})"),
+        ("rows", ", ".join(one for one in rows if not one.startswith("0 "))),
+        ("maps", f"of {counts['layers']} hidden states" if counts["layers"] else "none"),
+        ("attention", f"whole maps of {counts['maps']:,} of {counts['texts']:,} texts"),
+        ("time", f"{sum(summary.seconds.values()):.1f} s ({', '.join(parts) or 'all short'})"),
+    ]
+    out = rich.console.Console(highlight=False, soft_wrap=True)
+    for name, value in facts:
+        out.print(Text.assemble((f"{name:<10}", "bold"), printable(value)))
+    for note in summary.notes:
+        out.print(Text.assemble((f"{'note':<10}", "bold yellow"), printable(note)))
+    path = printable(shlex.quote(str(summary.output)))
+    out.print(Text(f"\nNext: interpret-tui {path}"))
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is no whole number') from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number') from None
+
+
+def _maps(text: str) -> int | None:
+    if text in ("all", "none"):
+        return None if text == "all" else 0
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is neither all, none nor a number') from None

@@ -1,0 +1,192 @@
+"""Tables of the paper's coreference task: a pair of spans per id, a row per token of a span."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from collateral.schema import Column
+
+from ..errors import ExtractError
+from .common import Columns, Example, Pair, Point, Problems, Unusable, Values, many
+from .joined import FurtherColumns, Placed
+from .places import TwoSpans, token_places, two_spans
+from .table import Row, Table
+
+YES, NO = "coreferent", "not coreferent"
+_PAIR_COLUMNS = ("span1", "span2", "span")
+_KNOWN = ("sentence", *_PAIR_COLUMNS, "span_token", "target", "pred", "pred_proba", "acc")
+_NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+
+_EXAMPLES = {
+    "correct": Column("boolean", "right", "Whether its pair is predicted as gold.", role="correct"),
+}
+_PAIRS = {
+    "span1": Column("text", "candidate", "The words that may be what the pronoun names."),
+    "span2": Column("text", "pronoun", "The pronoun."),
+    "gold": Column("categorical", "gold", "Whether they name the same thing.", role="gold"),
+    "prediction": Column(
+        "categorical", "predicted", "Whether the model says that they do.", role="prediction"
+    ),
+    "probability": Column(
+        "continuous", "probability", "Predicted probability that they do.", role="probability"
+    ),
+    "correct": Column("boolean", "right", "Whether the prediction is gold.", role="correct"),
+}
+_POINTS = {
+    "mention": Column("text", "mention", "The words of the span that the piece belongs to."),
+    "role": Column("categorical", "role", "Whether the mention is a candidate or the pronoun."),
+    "gold": Column("categorical", "gold", "What gold says of its pair.", role="gold"),
+    "prediction": Column(
+        "categorical", "predicted", "What is predicted of its pair.", role="prediction"
+    ),
+    "correct": Column("boolean", "right", "Whether its pair is right.", role="correct"),
+}
+
+
+class WscBuilder:
+    """Makes examples of the coreference task.
+
+    Attributes:
+        columns: of the tables.
+        rows: rows of the table, in the order of the points made so far.
+    """
+
+    task = "coref"
+
+    def __init__(self, table: Table | None, examples: Sequence[Placed], problems: Problems) -> None:
+        """Looks at the columns.
+
+        Raises:
+            ExtractError: a column is missing.
+        """
+        self._problems = problems
+        self.rows: list[Row] = []
+        names = table.columns if table is not None else ()
+        self._token = next((one for one in ("span_token", "token") if one in names), "")
+        if table is not None and not self._token:
+            raise ExtractError(
+                f'{table.path} has no column "span_token" with the token that each row is of; is '
+                "it a table of --task absa?"
+            )
+        self._paired = all(name in names for name in _PAIR_COLUMNS)
+        pairs = self._paired
+        own_points = dict(_POINTS) if pairs else {}
+        own_examples = dict(_EXAMPLES) if pairs else {}
+        known = _KNOWN if pairs else ("sentence", self._token)
+        self._further = FurtherColumns(examples, known, own_examples, own_points)
+        self.columns = Columns(
+            own_examples | self._further.examples,
+            own_points | self._further.points,
+            dict(_PAIRS) if pairs else {},
+        )
+        self._ambiguous = 0
+
+    def example(self, one: Placed) -> Example:
+        """The example with its points and its pair, if it has rows and they can be placed."""
+        further = self._further.of_example(one)
+        if not one.rows:
+            return Example(one.id, one.text, one.tokens, further)
+        try:
+            if not self._paired:
+                return self._points_only(one, further)
+            said = _said(one)
+            spans = two_spans(one.rows, one.text, one.tokens, one.entry, one.where)
+        except Unusable as error:
+            self._problems.add(error.where, error.what)
+            return Example(one.id, one.text, one.tokens, further)
+        self._ambiguous += spans.ambiguous
+        return self._with_pair(one, spans, said, further)
+
+    def notes(self) -> list[str]:
+        """What was guessed."""
+        notes = []
+        if self.rows and not self._paired:
+            notes.append("The table has no span1, span2 and span, hence there are no pairs.")
+        if self._ambiguous:
+            notes.append(
+                f"Words of a span stand more than once in {many(self._ambiguous, 'example')}, and "
+                "which are meant is not said: the places nearest to each other were taken."
+            )
+        return notes
+
+    def _points_only(self, one: Placed, further: Values) -> Example:
+        places = token_places(one.rows, self._token, one.tokens, one.where)
+        order = sorted(range(len(places)), key=lambda i: places[i])
+        rows = [one.rows[i] for i in order]
+        points = [Point(places[i], self._further.of_point(one.rows[i])) for i in order]
+        self.rows += rows
+        return Example(one.id, one.text, one.tokens, further, points)
+
+    def _with_pair(self, one: Placed, spans: TwoSpans, said: Values, further: Values) -> Example:
+        shared = {name: said[name] for name in ("gold", "prediction", "correct")}
+        words = [str(one.rows[0].values[name]) for name in ("span1", "span2")]
+        made: list[list[tuple[Point, Row]]] = []
+        for span, rows, mention, role in (
+            (spans.first, spans.rows1, words[0], "candidate"),
+            (spans.second, spans.rows2, words[1], "pronoun"),
+        ):
+            alone = len(rows) == span[1] - span[0]
+            values = {"mention": mention, "role": role, **shared}
+            made.append(
+                [
+                    (
+                        Point(
+                            (span[0] + i, span[0] + i + 1) if alone else span,
+                            values | self._further.of_point(row),
+                        ),
+                        row,
+                    )
+                    for i, row in enumerate(rows)
+                ]
+            )
+        second_first = spans.second < spans.first
+        ordered = made[1] + made[0] if second_first else made[0] + made[1]
+        sizes = len(made[0]), len(made[1])
+        starts = (sizes[1], 0) if second_first else (0, sizes[0])
+        self.rows += [row for _, row in ordered]
+        pair = Pair(
+            one.id,
+            spans.first,
+            spans.second,
+            (starts[0], starts[0] + sizes[0]),
+            (starts[1], starts[1] + sizes[1]),
+            {"span1": words[0], "span2": words[1], **said},
+        )
+        points = [point for point, _ in ordered]
+        values = {"correct": said["correct"], **further}
+        return Example(one.id, one.text, one.tokens, values, points, [pair])
+
+
+def _said(one: Placed) -> Values:
+    """Gold, prediction, probability and whether they agree, from an example's first row.
+
+    Raises:
+        Unusable: a value is none of those that can be.
+    """
+    first = one.rows[0].values
+    gold, prediction = _truth(one, "target"), _truth(one, "pred")
+    correct = _truth(one, "acc")
+    if gold is not None and prediction is not None:
+        correct = gold == prediction
+    numbers = [float(part) for part in _NUMBER.findall(first.get("pred_proba") or "")]
+    probability = numbers[-1] if len(numbers) in (1, 2) else None
+    if probability is not None and not 0 <= probability <= 1:
+        raise Unusable(f"{one.where}", f'has {probability:g} as "pred_proba", not between 0 and 1')
+    return {
+        "gold": None if gold is None else YES if gold else NO,
+        "prediction": None if prediction is None else YES if prediction else NO,
+        "probability": probability,
+        "correct": correct,
+    }
+
+
+def _truth(one: Placed, name: str) -> bool | None:
+    value = one.rows[0].values.get(name)
+    if value is None:
+        return None
+    known = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+    found = known.get(value.lower())
+    if found is None:
+        raise Unusable(one.where, f'has "{value[:20]}" as "{name}", which is neither 0 nor 1')
+    return found
