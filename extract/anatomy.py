@@ -42,8 +42,9 @@ class Anatomy:
 
     Attributes:
         model: the whole, with its head if it has one.
-        base: what is run where no head is needed; the model itself if it cannot be had apart.
+        base: the model without its head; the model itself if it cannot be had apart.
         stacks: in the order in which they run.
+        apart: whether ``base`` is without a head; T5's encoder and decoder hang on the head.
         interface: whether attention goes through transformers' attention interface; otherwise
             the model is asked for it, which holds all layers' weights at once.
     """
@@ -51,6 +52,7 @@ class Anatomy:
     model: Any
     base: Any
     stacks: tuple[Stack, ...]
+    apart: bool
     interface: bool
 
     @property
@@ -69,22 +71,30 @@ class Anatomy:
         return tuple(stack.side for stack in self.stacks)
 
 
-def anatomy_of(model: Any) -> Anatomy:
+def anatomy_of(model: Any, *, interface: bool | None = None) -> Anatomy:
     """Finds the parts of a model of transformers.
+
+    Args:
+        model: the model.
+        interface: whether to go through the attention interface; None for wherever it can.
 
     Raises:
         ExtractError: it has no layers that could be watched.
     """
     base = model.base_model
+    # of a model that also sees or hears, the part that reads
+    base = getattr(base, "language_model", base)
+    apart = base is not model or model.get_output_embeddings() is None
     if getattr(model.config, "is_encoder_decoder", False) and _has_two_stacks(model):
         encoder, decoder = model.get_encoder(), model.get_decoder()
-        stacks = (
+        stacks: tuple[Stack, ...] = (
             Stack(SOURCE, (ENCODER,), encoder, layer_modules(encoder)),
             Stack(TARGET, (DECODER, CROSS), decoder, layer_modules(decoder)),
         )
     else:
         stacks = (Stack(TEXT, (SELF,), base, layer_modules(base)),)
-    return Anatomy(model, base, stacks, has_interface(model))
+    through = has_interface(model) if interface is None else interface
+    return Anatomy(model, base, stacks, apart, through)
 
 
 def has_interface(model: Any) -> bool:
@@ -110,7 +120,9 @@ def layer_modules(stack: Any) -> tuple[torch.nn.Module, ...]:
         if found:
             return found
     lists = [m for m in stack.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    alike = [tuple(m) for m in lists if len({type(layer) for layer in m}) == 1]
+    alike: list[tuple[torch.nn.Module, ...]] = [
+        tuple(m) for m in lists if len({type(layer) for layer in m}) == 1
+    ]
     if not alike:
         raise ExtractError(
             f"{type(stack).__name__} has no stack of layers that could be watched; this "

@@ -7,6 +7,7 @@ is what bounds memory for long texts, and is faster for short ones.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +18,7 @@ CPU_BYTES = 1 << 20
 """Weights of one block on a CPU: with the copies that eager attention makes, a cache's size."""
 DEVICE_BYTES = 1 << 28
 """Weights of one block on a GPU, where few large kernels are faster than many small ones."""
-MIN_ROWS = 32
+MIN_ROWS = 64
 """Rows of one block at least: products of fewer rows are slow whatever the cache does."""
 
 Eager = Callable[..., tuple[torch.Tensor, torch.Tensor | None]]
@@ -94,16 +95,25 @@ def cut(
 ) -> Iterator[tuple[slice, slice]]:
     """Slices of examples and rows, each of few enough weights; examples outer, rows inner."""
     size = CPU_BYTES if device.type == "cpu" else DEVICE_BYTES
-    examples_at_once = max(1, min(batch, size // (row_bytes * queries)))
+    examples_at_once = max(1, size // (row_bytes * queries))
     rows_at_once = queries
     if examples_at_once == 1:
-        rows_at_once = min(queries, max(MIN_ROWS, size // row_bytes))
-    for example in range(0, batch, examples_at_once):
-        for row in range(0, queries, rows_at_once):
-            yield (
-                slice(example, min(batch, example + examples_at_once)),
-                slice(row, min(queries, row + rows_at_once)),
-            )
+        rows_at_once = max(MIN_ROWS, size // row_bytes)
+    for examples in _alike(batch, examples_at_once):
+        for rows in _alike(queries, rows_at_once):
+            yield examples, rows
+
+
+def cut_weights(weights: torch.Tensor) -> Iterator[tuple[slice, slice]]:
+    """The same for weights [batch, heads, queries, keys] that are there already."""
+    batch, heads, queries, keys = weights.shape
+    return cut(batch, queries, heads * keys * weights.element_size(), weights.device)
+
+
+def _alike(total: int, most: int) -> list[slice]:
+    """Slices of at most ``most``, as few as will do, of almost the same size."""
+    step = math.ceil(total / math.ceil(total / most))
+    return [slice(start, min(total, start + step)) for start in range(0, total, step)]
 
 
 class _Ungrouped:

@@ -22,10 +22,13 @@ from transformers.masking_utils import eager_mask
 
 from . import blocks
 from .anatomy import Anatomy, Stack
+from .eager import EagerLayer, EagerStates, additive, eager_layers, eager_masks
 from .errors import ExtractError
+from .value_norms import ProjectionFinder, ValueNorms
 
 if TYPE_CHECKING:
     from .models import LoadedModel
+    from .probe import Probed
 
 _numbers = itertools.count()
 
@@ -84,13 +87,21 @@ class Ran:
 class Watch:
     """Runs a model while a tap looks on; made by :func:`watching`."""
 
-    def __init__(self, anatomy: Anatomy, expected: Mapping[str, int] | None) -> None:
+    def __init__(
+        self,
+        anatomy: Anatomy,
+        known: Probed | None,
+        norms: ValueNorms | None,
+        finder: ProjectionFinder | None,
+    ) -> None:
         self._anatomy = anatomy
-        self._expected = expected
+        self._known = known
+        self._norms, self._finder = norms, finder
         self._tap: Tap | None = None
-        self._stack: Stack | None = None
+        self._stack = anatomy.stacks[0]
         self._calls: Counter[str] = Counter()
         self._within = 0
+        self._output: torch.Tensor | None = None
         self._last: dict[str, torch.Tensor] = {}
 
     def run(self, inputs: Mapping[str, torch.Tensor], tap: Tap, *, full: bool = False) -> Ran:
@@ -102,31 +113,57 @@ class Watch:
             full: run the head as well.
 
         Raises:
-            ExtractError: the model did not use its attention the expected number of times.
+            ExtractError: the model did not run the layers that it ran before.
         """
         self._tap, self._stack, self._within = tap, self._anatomy.stacks[0], 0
         self._calls.clear()
         try:
             with torch.inference_mode():
-                whole = self._anatomy.model if full else self._anatomy.base
-                result = whole(**inputs)
+                logits = self._run(inputs, full)
             self._check_calls()
-            return Ran(self._last[self._anatomy.sides[-1]], result.logits if full else None)
+            return Ran(self._last[self._anatomy.sides[-1]], logits)
         finally:
-            self._tap = self._stack = None
+            self._tap = self._output = None
             self._last.clear()
 
     @property
-    def calls(self) -> Mapping[str, int]:
-        """How often each kind of attention and each side's layers were called in the last run."""
+    def calls(self) -> dict[str, int]:
+        """Layers by side, and calls of attention by kind, in the last run."""
         return dict(self._calls)
 
+    def _run(self, inputs: Mapping[str, torch.Tensor], full: bool) -> torch.Tensor | None:
+        parts = self._anatomy
+        options = {} if parts.interface else {"output_attentions": True}
+        if not parts.interface:
+            options["output_hidden_states"] = True
+        if not full and not parts.apart and parts.encoder_decoder:
+            self._run_stacks(inputs)
+            return None
+        result = (parts.model if full else parts.base)(**inputs, **options)
+        if not parts.interface:
+            masks = eager_masks(inputs, {} if self._known is None else self._known.causal)
+            for shown in eager_layers(parts, result, masks):
+                self._show(shown)
+        return result.logits if full else None
+
+    def _run_stacks(self, inputs: Mapping[str, torch.Tensor]) -> None:
+        """Encoder and decoder, where only the whole model with its head has both."""
+        encoder, decoder = (stack.module for stack in self._anatomy.stacks)
+        mask = inputs["attention_mask"]
+        states = encoder(input_ids=inputs["input_ids"], attention_mask=mask)[0]
+        decoder(
+            input_ids=inputs["decoder_input_ids"],
+            attention_mask=inputs["decoder_attention_mask"],
+            encoder_hidden_states=states,
+            encoder_attention_mask=mask,
+        )
+
     def _check_calls(self) -> None:
-        if self._expected is not None and self.calls != dict(self._expected):
+        if self._known is not None and self.calls != dict(self._known.calls):
             raise ExtractError(
-                f"{type(self._anatomy.model).__name__} did not run the same layers as for other "
-                f"texts ({self.calls}, expected {dict(self._expected)}); this architecture is not "
-                "supported."
+                f"{type(self._anatomy.model).__name__} did not run the layers that it ran for "
+                f"other texts ({self.calls}, expected {dict(self._known.calls)}); this "
+                "architecture is not supported."
             )
 
     def attend(
@@ -140,46 +177,69 @@ class Watch:
     ) -> tuple[torch.Tensor, None]:
         """The attention function: the model's own eager one, with the tap shown its weights."""
         eager = blocks.own_eager_attention(module)
-        if eager is None or self._stack is None or self._tap is None:
-            raise ExtractError(unsupported(type(module).__name__))
-        if self._within >= len(self._stack.kinds):
-            raise ExtractError(
-                f"{type(module).__name__} attends more often in a layer than is known; this "
-                "architecture is not supported."
-            )
+        if eager is None or self._within >= len(self._stack.kinds) or self._tap is None:
+            raise NoInterface(unsupported(type(self._anatomy.model).__name__))
         kind, tap = self._stack.kinds[self._within], self._tap
         layer = self._calls[kind]
 
         def show(
             examples: slice, rows: slice, weights: torch.Tensor, mask: torch.Tensor | None
         ) -> None:
-            tap.attention(Block(kind, layer, examples, rows, weights, _additive(mask, weights)))
+            tap.attention(Block(kind, layer, examples, rows, weights, additive(mask, weights)))
 
         output = blocks.attend(eager, module, query, key, value, attention_mask, options, show)
+        if self._norms is not None:
+            tap.values(kind, layer, self._norms.of(module, value, query.shape[1]))
         tap.layer(kind, layer)
+        if self._finder is not None:
+            self._finder.attended(module, output)
         self._calls[kind] += 1
         self._within += 1
         return output, None
 
+    def _show(self, shown: EagerLayer | EagerStates) -> None:
+        """Shows the tap a part of what a model gave that was asked for its attention."""
+        assert self._tap is not None
+        if isinstance(shown, EagerStates):
+            self._tap.hidden(shown.side, shown.layer, shown.states)
+            self._calls[shown.side] = shown.layer
+            return
+        weights, mask = shown.weights, shown.mask
+        for examples, rows in blocks.cut_weights(weights):
+            part = None if mask is None else mask[examples, :, rows]
+            self._tap.attention(
+                Block(shown.kind, shown.layer, examples, rows, weights[examples, :, rows], part)
+            )
+        self._tap.layer(shown.kind, shown.layer)
+        self._calls[shown.kind] += 1
+
     def enter_stack(self, stack: Stack) -> None:
         """A stack of layers begins."""
-        self._stack, self._within = stack, 0
+        self._stack, self._within, self._output = stack, 0, None
 
     def leave_stack(self, stack: Stack, output: Any) -> None:
         """A stack of layers ends: its output is the last hidden state."""
-        if self._tap is not None:
-            last: torch.Tensor = output[0]
-            self._tap.hidden(stack.side, self._calls[stack.side], last)
-            self._last[stack.side] = last
+        last: torch.Tensor = output[0]
+        self._last[stack.side] = last
+        if self._tap is not None and self._anatomy.interface:
+            # OPT's may be projected to another width: then the last layer's output is what is meant
+            own = self._output
+            changed = own is not None and own.shape[-1] != last.shape[-1]
+            states = own if own is not None and changed else last
+            self._tap.hidden(stack.side, self._calls[stack.side], states)
+        self._output = None
 
     def enter_layer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A layer begins: its input is the hidden state before it."""
-        if self._tap is not None and self._stack is not None:
+        if self._tap is not None:
             side = self._stack.side
-            states = args[0] if args else kwargs["hidden_states"]
-            self._tap.hidden(side, self._calls[side], states)
+            self._tap.hidden(side, self._calls[side], args[0] if args else kwargs["hidden_states"])
             self._calls[side] += 1
             self._within = 0
+
+    def leave_layer(self, output: Any) -> None:
+        """A layer ends."""
+        self._output = output if isinstance(output, torch.Tensor) else output[0]
 
 
 @contextmanager
@@ -188,59 +248,73 @@ def watching(loaded: LoadedModel, *, values: bool = False) -> Iterator[Watch]:
 
     Args:
         loaded: the model.
-        values: show the tap the norms of values as well.
-
-    Raises:
-        ExtractError: its attention cannot be captured.
+        values: show the tap the norms of values as well; nothing is shown if the model has none
+            (:attr:`LoadedModel.value_norms`).
     """
-    del values
-    with watching_parts(loaded.anatomy, loaded.calls) as watch:
+    norms = ValueNorms(loaded.probed.projections) if values and loaded.value_norms else None
+    with watching_parts(loaded.anatomy, loaded.probed, norms=norms) as watch:
         yield watch
 
 
 @contextmanager
-def watching_parts(anatomy: Anatomy, expected: Mapping[str, int] | None) -> Iterator[Watch]:
-    """As :func:`watching`, for a model of which nothing is known but its parts."""
-    if not anatomy.interface:
-        raise ExtractError(unsupported(type(anatomy.model).__name__))
-    watch = Watch(anatomy, expected)
-    name = f"interpret-capture-{next(_numbers)}"
-    with ExitStack() as stack:
-        AttentionInterface.register(name, watch.attend)
-        stack.callback(AttentionInterface._global_mapping.pop, name, None)
-        # without a mask function of the same name transformers would pass no padding mask at all
-        AttentionMaskInterface.register(name, eager_mask)
-        stack.callback(AttentionMaskInterface._global_mapping.pop, name, None)
+def watching_parts(
+    anatomy: Anatomy,
+    known: Probed | None,
+    *,
+    norms: ValueNorms | None = None,
+    finder: ProjectionFinder | None = None,
+) -> Iterator[Watch]:
+    """As :func:`watching`, for a model of which nothing may be known but its parts.
+
+    Args:
+        anatomy: the parts.
+        known: what is known, None if this is the first run.
+        norms: computes norms of values, None if they are not wanted.
+        finder: is told of every output of attention, None if nothing is looked for.
+    """
+    watch = Watch(anatomy, known, norms, finder)
+    with ExitStack() as exits:
         for config in _configs(anatomy.model):
-            stack.callback(
+            exits.callback(
                 setattr, config, "_attn_implementation_internal", config._attn_implementation
             )
             if getattr(config, "use_cache", False):  # holds every layer's keys to no use here
-                stack.callback(setattr, config, "use_cache", True)
+                exits.callback(setattr, config, "use_cache", True)
                 config.use_cache = False
-        anatomy.model.set_attn_implementation(name)
-        _hook(anatomy, watch, stack)
+            config._attn_implementation_internal = "eager"
+        if anatomy.interface:
+            name = f"interpret-capture-{next(_numbers)}"
+            AttentionInterface.register(name, watch.attend)
+            exits.callback(AttentionInterface._global_mapping.pop, name, None)
+            # without a mask function of the same name transformers would pass no padding mask
+            AttentionMaskInterface.register(name, eager_mask)
+            exits.callback(AttentionMaskInterface._global_mapping.pop, name, None)
+            anatomy.model.set_attn_implementation(name)
+        _hook(anatomy, watch, exits)
         yield watch
 
 
 def _hook(anatomy: Anatomy, watch: Watch, exits: ExitStack) -> None:
     """Lets the watch know of stacks and layers as they begin and end."""
     for stack in anatomy.stacks:
+        module = stack.module
         hooks = [
-            stack.module.register_forward_pre_hook(
+            module.register_forward_pre_hook(
                 lambda _module, _args, stack=stack: watch.enter_stack(stack)
             ),
-            stack.module.register_forward_hook(
+            module.register_forward_hook(
                 lambda _module, _args, output, stack=stack: watch.leave_stack(stack, output)
             ),
-            *(
-                layer.register_forward_pre_hook(
-                    lambda _module, args, kwargs: watch.enter_layer(args, kwargs),
-                    with_kwargs=True,
-                )
-                for layer in stack.layers
-            ),
         ]
+        for layer in stack.layers if anatomy.interface else ():
+            hooks += [
+                layer.register_forward_pre_hook(
+                    lambda _module, args, kwargs: watch.enter_layer(args, kwargs), with_kwargs=True
+                ),
+                layer.register_forward_hook(
+                    lambda _module, _args, output: watch.leave_layer(output)
+                ),
+            ]
         for hook in hooks:
             exits.callback(hook.remove)
 
@@ -252,20 +326,13 @@ def _configs(model: Any) -> list[Any]:
     return list({id(c): c for c in (*parts, *subs) if c is not None}.values())
 
 
-def _additive(mask: torch.Tensor | None, weights: torch.Tensor) -> torch.Tensor | None:
-    """A mask as it is added to scores, [examples, 1 or heads, rows, keys] of some weights."""
-    if mask is None:
-        return None
-    if mask.dtype == torch.bool:
-        least = torch.finfo(weights.dtype).min
-        mask = torch.zeros_like(mask, dtype=weights.dtype).masked_fill_(~mask, least)
-    examples, _, rows, keys = weights.shape
-    return mask[..., :keys].expand(examples, -1, rows, -1)
+class NoInterface(ExtractError):
+    """A model does not go through the attention interface, whatever it says."""
 
 
 def unsupported(name: str) -> str:
     """That the attention of a class cannot be had."""
     return (
         f"{name} does not go through transformers' attention interface, so its attention cannot be "
-        "captured; this architecture is not supported yet."
+        "captured; this architecture is not supported."
     )

@@ -114,6 +114,10 @@ def load_weights(path: str, config: Any, head: HeadClass | None, **options: Any)
     architecture = (getattr(config, "architectures", None) or [""])[0]
     if head is None and architecture.endswith("EncoderModel"):  # T5's encoder comes alone
         factory = getattr(transformers, architecture, factory)
+    mapping = getattr(factory, "_model_mapping", None)
+    made: Any = mapping.get(type(config)) if mapping is not None else factory
+    if hasattr(made, "_can_set_attn_implementation") and not made._can_set_attn_implementation():
+        options["attn_implementation"] = "eager"  # the only one that can say what it computed
     model, report = from_pretrained(
         factory, path, use_safetensors=True, output_loading_info=True, **options
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from transformers import AutoConfig
 from collateral.schema import AttentionKind, ModelInfo, TokenInfo
 
 from . import anatomy as parts
-from .anatomy import Anatomy, anatomy_of
+from .anatomy import Anatomy
+from .chunked_head import ChunkedHead
 from .errors import ExtractError, UsageError
+from .families import refuse_by_name
 from .loading import (
     HeadClass,
     HeadKind,
@@ -25,7 +28,7 @@ from .loading import (
     load_weights,
     quiet_libraries,
 )
-from .probe import probe
+from .probe import Probed, probe
 from .tokenizing import describe_tokenizer, load_tokenizer
 
 __all__ = ["DTYPES", "HeadKind", "LoadedModel", "choose_device", "describe", "load"]
@@ -45,6 +48,7 @@ class LoadedModel:
 
     Attributes:
         anatomy: the model and its parts.
+        probed: what a trial run has shown.
         tokenizer: a fast tokenizer.
         info: goes into the file.
         tokens: conventions of the tokenizer, into the file.
@@ -52,8 +56,8 @@ class LoadedModel:
         masked: whether a language model's head is a masked one.
         labels: of a classification head, by number.
         kinds: kinds of attention.
+        side: the tokens whose hidden states the file has, one of ``sides``.
         layers_of: number of layers by side.
-        calls: layers by side and calls of attention by kind, in every run.
         separator_id: number of the separator token, None if the tokenizer adds none.
         pad_id: number that fills a batch; masked, so any would do.
         start_id: number that a decoder's input starts with, None for other models.
@@ -62,6 +66,7 @@ class LoadedModel:
     """
 
     anatomy: Anatomy
+    probed: Probed
     tokenizer: Any
     info: ModelInfo
     tokens: TokenInfo
@@ -69,8 +74,8 @@ class LoadedModel:
     masked: bool
     labels: tuple[str, ...]
     kinds: tuple[AttentionKind, ...]
+    side: str
     layers_of: Mapping[str, int]
-    calls: Mapping[str, int]
     separator_id: int | None
     pad_id: int
     start_id: int | None
@@ -91,6 +96,20 @@ class LoadedModel:
     def sides(self) -> tuple[str, ...]:
         """("text",), or ("source", "target") of an encoder-decoder."""
         return self.anatomy.sides
+
+    @property
+    def value_norms(self) -> bool:
+        """Whether norms of values can be had."""
+        return bool(self.probed.projections)
+
+    @property
+    def logits(self) -> ChunkedHead | None:
+        """From last hidden states [batch, positions, width] to logits of the same positions.
+
+        None without a language model's head, and where a head cannot be run alone: then the whole
+        model must be (``Watch.run(..., full=True)``).
+        """
+        return self.probed.logits
 
     @property
     def causal(self) -> bool:
@@ -151,6 +170,7 @@ def load(
     device = torch.device(device)
     check_folder(path)
     config = from_pretrained(AutoConfig, path, trust_remote_code=trust_remote_code)
+    refuse_by_name(path, config)
     found = None if head is None else head_class(config, head)
     tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
     wanted = "float32" if dtype == "auto" and device.type == "cpu" else dtype
@@ -159,6 +179,10 @@ def load(
         "trust_remote_code": trust_remote_code,
     }
     if device_map is not None:
+        if importlib.util.find_spec("accelerate") is None:
+            raise ExtractError(
+                "Spreading a model over devices needs accelerate: pip install accelerate."
+            )
         options["device_map"] = device_map
     model = load_weights(path, config, found, **options)
     if device_map is None:
@@ -172,7 +196,7 @@ def load(
     except Exception as error:  # what is no text model fails in as many ways as there are models
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ExtractError(
-            f"{path} is a {type(model).__name__}, which is not supported yet: only models that are "
+            f"{path} is a {type(model).__name__}, which is not supported: only models that are "
             f"stacks of attention layers over text are ({first.rstrip('.')})."
         ) from error
 
@@ -199,9 +223,9 @@ def describe(
     Raises:
         ExtractError: the architecture is not supported.
     """
-    device = model.get_input_embeddings().weight.device
-    anatomy = anatomy_of(model)
-    probed = probe(anatomy, device)
+    device = _input_device(model)
+    predicts_tokens = loaded_as is not None and head in ("language-model", "seq2seq")
+    anatomy, probed = probe(model, device, language_model=predicts_tokens)
     side = side if side in anatomy.sides else anatomy.sides[-1]
     stack = anatomy.stacks[anatomy.sides.index(side)]
     info = ModelInfo(
@@ -216,7 +240,9 @@ def describe(
         versions={package: importlib.metadata.version(package) for package in VERSIONS},
     )
     tokens, separator_id = describe_tokenizer(tokenizer)
-    pad = tokenizer.pad_token_id
+    pad_id = _pad_id(model, tokenizer)
+    if loaded_as is not None and head == "sequence-classification":
+        model.config.pad_token_id = pad_id  # a decoder without one classifies no batches
     kinds = tuple(
         AttentionKind(
             kind,
@@ -230,6 +256,7 @@ def describe(
     )
     return LoadedModel(
         anatomy=anatomy,
+        probed=probed,
         tokenizer=tokenizer,
         info=info,
         tokens=tokens,
@@ -237,10 +264,10 @@ def describe(
         masked=loaded_as is not None and loaded_as.masked,
         labels=_labels(model, head) if loaded_as is not None else (),
         kinds=kinds,
+        side=side,
         layers_of={one: probed.calls[one] for one in anatomy.sides},
-        calls=probed.calls,
         separator_id=separator_id,
-        pad_id=0 if pad is None else int(pad),
+        pad_id=pad_id,
         start_id=_start_id(model) if anatomy.encoder_decoder else None,
         max_length=_max_length(model, tokenizer),
         device=device,
@@ -252,6 +279,21 @@ def _labels(model: Any, head: HeadKind | None) -> tuple[str, ...]:
         return ()
     names = model.config.id2label
     return tuple(str(names[number]) for number in sorted(names))
+
+
+def _pad_id(model: Any, tokenizer: Any) -> int:
+    """A number to fill batches with: the model's own, as a decoder's classifier looks for it."""
+    known = model.get_input_embeddings().num_embeddings
+    choices = (getattr(model.config, "pad_token_id", None), tokenizer.pad_token_id)
+    return next((x for x in choices if isinstance(x, int) and 0 <= x < known), 0)
+
+
+def _input_device(model: Any) -> torch.device:
+    """Where a model's input goes; what is offloaded has no weights that would tell."""
+    embeddings = model.get_input_embeddings()
+    placed = getattr(getattr(embeddings, "_hf_hook", None), "execution_device", None)
+    device: torch.device = embeddings.weight.device
+    return device if placed is None else torch.device(placed)
 
 
 def _start_id(model: Any) -> int:
@@ -274,11 +316,14 @@ def _short_name(path: str) -> str:
 
 def _max_length(model: Any, tokenizer: Any) -> int | None:
     """Most tokens a model takes; tokenizers say "very many" where they do not know."""
-    limits = [tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None)]
+    config = model.config
+    limits = [tokenizer.model_max_length]
+    configs = (config, getattr(config, "text_config", None))
+    limits += [getattr(one, "max_position_embeddings", None) for one in configs]
     for name, module in model.named_modules():
         padding = getattr(module, "padding_idx", None)
         if name.split(".")[-1] == "position_embeddings" and padding is not None:
             # RoBERTa and its kin count positions from the one after padding's
             limits.append(module.num_embeddings - padding - 1)
-    known = [int(limit) for limit in limits if limit is not None and 0 < limit < 10**9]
+    known = [int(limit) for limit in limits if isinstance(limit, int) and 0 < limit < 10**9]
     return min(known) if known else None

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
-from .anatomy import CROSS, Anatomy
-from .capture import Block, watching_parts
+from .anatomy import CROSS, ENCODER, SELF, Anatomy, anatomy_of
+from .capture import Block, NoInterface, watching_parts
+from .chunked_head import ChunkedHead, chunked_head
 from .errors import ExtractError
+from .value_norms import ProjectionFinder, Projections
 
 TOKENS, TARGET_TOKENS = 5, 4
 
@@ -24,12 +26,17 @@ class Probed:
         heads: heads by kind.
         causal: by kind, whether no token sees one after it.
         width: size of a hidden state, by side.
+        projections: output projection by attention module, empty if one was not found.
+        logits: from last hidden states to the logits of a language model's head, None if there is
+            no such head, or none that can be run alone.
     """
 
     calls: Mapping[str, int]
     heads: Mapping[str, int]
     causal: Mapping[str, bool]
     width: Mapping[str, int]
+    projections: Projections
+    logits: ChunkedHead | None
 
 
 @dataclass
@@ -37,16 +44,41 @@ class _Look:
     """A tap that remembers shapes and whether any token sees one after it."""
 
     heads: dict[str, set[int]] = field(default_factory=dict)
-    keys: dict[str, set[int]] = field(default_factory=dict)
+    shapes: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
     causal: dict[str, bool] = field(default_factory=dict)
     width: dict[str, set[int]] = field(default_factory=dict)
     error: float = 0.0
+
+    def check(self, name: str) -> None:
+        """Whether there is one map of the text's tokens per head, of as many heads in each layer.
+
+        Raises:
+            ExtractError: there is not.
+        """
+        for kind, shapes in self.shapes.items():
+            queries = TOKENS if kind in (SELF, ENCODER) else TARGET_TOKENS
+            keys = TOKENS if kind in (SELF, ENCODER, CROSS) else TARGET_TOKENS
+            if shapes != {(queries, keys)}:
+                raise ExtractError(
+                    f"The attention of {name} is not between the tokens of a text; this "
+                    "architecture is not supported."
+                )
+            if len(self.heads[kind]) != 1:
+                raise ExtractError(
+                    f"{name} has layers with different numbers of heads, which is not supported."
+                )
+        for sizes in self.width.values():
+            if len(sizes) != 1:
+                raise ExtractError(
+                    f"The hidden states of {name} differ in size from layer to layer, which is not "
+                    "supported."
+                )
 
     def attention(self, block: Block) -> None:
         """Looks at weights."""
         weights, kind = block.weights, block.kind
         self.heads.setdefault(kind, set()).add(weights.shape[1])
-        self.keys.setdefault(kind, set()).add(weights.shape[-1])
+        self.shapes.setdefault(kind, set()).add((weights.shape[-2], weights.shape[-1]))
         sees = bool(weights.triu(1 + block.rows.start).any())
         self.causal[kind] = self.causal.get(kind, True) and not sees
         self.error = max(self.error, float((weights.float().sum(-1) - 1).abs().max()))
@@ -62,40 +94,70 @@ class _Look:
         self.width.setdefault(side, set()).add(states.shape[-1])
 
 
-def probe(anatomy: Anatomy, device: torch.device) -> Probed:
+def probe(
+    model: Any, device: torch.device, *, language_model: bool = False
+) -> tuple[Anatomy, Probed]:
     """Runs a few tokens, which also proves that attention can be captured.
 
+    Args:
+        model: in evaluation mode.
+        device: where its input goes.
+        language_model: whether it has a head that predicts tokens.
+
+    Returns:
+        The model's parts, and what was seen.
+
     Raises:
-        ExtractError: it cannot, or is nothing that could be shown as one map per head.
+        ExtractError: attention cannot be captured, or cannot be shown as one map per head.
     """
-    look = _Look()
-    with watching_parts(anatomy, None) as watch:
-        watch.run(inputs_of(anatomy, device), look)
+    anatomy = anatomy_of(model)
+    if not anatomy.interface:
+        return anatomy, _probe(anatomy, device, language_model)
+    try:
+        return anatomy, _probe(anatomy, device, language_model)
+    except NoInterface as error:
+        try:
+            anatomy = anatomy_of(model, interface=False)
+            return anatomy, _probe(anatomy, device, language_model)
+        except Exception:  # it was worth a try; what was wrong first is what matters
+            raise error from None
+
+
+def _probe(anatomy: Anatomy, device: torch.device, language_model: bool) -> Probed:
+    look, finder = _Look(), ProjectionFinder()
+    with watching_parts(anatomy, None, finder=finder) as watch, finder.looking(anatomy.model):
+        ran = watch.run(inputs_of(anatomy, device), look, full=language_model)
         calls = watch.calls
     name = type(anatomy.model).__name__
-    for stack in anatomy.stacks:
-        counts = {kind: calls.get(kind, 0) for kind in stack.kinds}
-        if set(counts.values()) != {calls.get(stack.side, 0)}:
-            raise ExtractError(
-                f"{name} ran {sum(counts.values())} attention layers in {calls.get(stack.side, 0)} "
-                "layers; models with layers that do not attend are not supported."
-            )
-    for kind, sizes in look.heads.items():
-        keys = TARGET_TOKENS if kind not in (CROSS, *anatomy.kinds[:1]) else TOKENS
-        if look.keys[kind] != {keys}:
-            raise ExtractError(f"The attention of {name} is not over the tokens of a text.")
-        if len(sizes) != 1:
-            raise ExtractError(
-                f"{name} has layers with different numbers of heads, which is not supported."
-            )
+    _check_calls(anatomy, calls, name)
+    look.check(name)
     if not look.error < 0.05:
         raise ExtractError(why_not_one(anatomy.model))
+    logits = None
+    if ran.logits is not None:
+        logits = chunked_head(anatomy, ran.last, ran.logits)
     return Probed(
         calls=calls,
         heads={kind: next(iter(sizes)) for kind, sizes in look.heads.items()},
         causal={kind: causal and kind != CROSS for kind, causal in look.causal.items()},
-        width={side: max(sizes) for side, sizes in look.width.items()},
+        width={side: next(iter(sizes)) for side, sizes in look.width.items()},
+        projections=finder.found if finder.complete else {},
+        logits=logits,
     )
+
+
+def _check_calls(anatomy: Anatomy, calls: Mapping[str, int], name: str) -> None:
+    for stack in anatomy.stacks:
+        layers = calls.get(stack.side, 0)
+        for kind in stack.kinds:
+            if calls.get(kind, 0) == layers and layers > 0:
+                continue
+            if not calls.get(kind, 0):
+                raise NoInterface(f"No {kind} attention of {name} could be seen as it ran.")
+            raise NoInterface(
+                f"{name} has {layers} layers and attends in {calls.get(kind, 0)} of them; models "
+                "with layers that do not attend are not supported."
+            )
 
 
 def inputs_of(anatomy: Anatomy, device: torch.device) -> dict[str, torch.Tensor]:
