@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -67,6 +68,19 @@ class Attention:
         number, count = self.kind(kind), self._meta.counts["examples"]
         rows = self._directory[self._directory[:, 0] == number, 1]
         return tuple(np.unique(rows[rows < count]).tolist())
+
+    def kept_counts(self, kind: str) -> list[tuple[int | None, int]]:
+        """How many weights of each row are kept (None: all), and by how many examples, rising.
+
+        Examples whose weights are stored in a way that this version does not know are left out.
+
+        Raises:
+            CollateralError: the directory is wrong.
+        """
+        rows = np.flatnonzero(self._directory[:, 0] == self.kind(kind)).tolist()
+        entries = [entry for entry in map(self.entry, rows) if self.known(entry)]
+        counts = Counter(self.kept(entry) for entry in entries)
+        return sorted(counts.items(), key=lambda item: item[0] or 0)
 
     def find(self, example: int, kind: str) -> Entry | None:
         """The record of an example, checked against the file; None if there is none.
@@ -204,6 +218,17 @@ class Attention:
             weights.reshape(*lead, *weights.shape[1:]),
             rest.reshape(*lead, entry.queries),
         )
+
+    def halves(self, entry: Entry, stored: npt.NDArray[Any]) -> npt.NDArray[np.float16] | None:
+        """The weights and rests of a stored head, where they are float16.
+
+        Raises:
+            CollateralError: sparse, and its indices do not rise or are of keys that are not there.
+        """
+        if self.kept(entry) is None:
+            return stored if stored.dtype.kind == "f" else None
+        head = self._split(entry, stored)
+        return np.concatenate([head.weights.reshape(-1), head.rest])
 
     def _split(self, entry: Entry, stored: npt.NDArray[Any]) -> sparse.Kept:
         """A head of a sparse record, taken apart.

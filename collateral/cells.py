@@ -129,3 +129,25 @@ def token_entry(where: str, text: str, tokens: Tokens) -> list[Any]:
     if not all(isinstance(token, str) for token in tokens.texts):
         raise ValueError(f"{where}: a token is not text")
     return [list(tokens.texts), offsets.tobytes(), special.tobytes(), words.tobytes()]
+
+
+def tokens(entry: Any) -> Tokens:
+    """The inverse of :func:`token_entry`.
+
+    Raises:
+        IndexError, TypeError, ValueError: what is stored is no entry.
+    """
+    if not isinstance(entry, list) or not isinstance(entry[0], list):
+        raise TypeError
+    texts, offsets, special, words = entry
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError
+    found = Tokens(
+        tuple(texts),
+        np.frombuffer(offsets, dtype="<i4").reshape(-1, 2).astype(np.int32),
+        np.frombuffer(special, dtype="|u1").astype(bool),
+        np.frombuffer(words, dtype="<i4").astype(np.int32),
+    )
+    if not len(found) == len(found.offsets) == len(found.special) == len(found.words):
+        raise ValueError
+    return found

@@ -19,7 +19,6 @@ from .sink import Sink
 
 PROGRAM = "interpret-collateral"
 _SHOWN_FAULTS = 50
-_EXPORTS = "examples, points, pairs, metric:NAME or attention:ID"
 
 
 class UsageError(Exception):
@@ -42,8 +41,10 @@ def _parser() -> _Parser:
     check.add_argument("file", metavar="FILE")
     out = commands.add_parser("export", help="write a part of a file as CSV, JSON or npz")
     out.add_argument("file", metavar="FILE")
-    out.add_argument("--what", required=True, metavar="WHAT", help=_EXPORTS)
-    out.add_argument("--kind", default="self", help='which attention (default: "self")')
+    out.add_argument("--what", required=True, metavar="WHAT", help=export.KNOWN)
+    out.add_argument(
+        "--kind", help="which attention or value norms (default: the first kind of the file)"
+    )
     out.add_argument(
         "--format", choices=("csv", "json", "npz"), help="default: by the ending of OUT, else csv"
     )
@@ -109,9 +110,11 @@ def _verify(c: Collateral) -> int:
     counts = c.meta.counts
     print(printable(f"{c.path}: no fault found"))
     print(f"  checksums of all {os.path.getsize(c.path):,} bytes")
-    rows = ", ".join(f"{counts[name]:,} {name}" for name in ("examples", "points", "pairs"))
+    tables = [table.name for table in (c.examples, c.points, c.pairs, c.items) if table.columns]
+    rows = ", ".join(f"{counts[name]:,} {name}" for name in tables)
     print(f"  tables: {rows}")
-    print(f"  arrays: {len(c.metrics)} metrics, {len(c.measures)} distances, ", end="")
+    summaries = f"{len(c.summaries)} summaries, " if c.summaries else ""
+    print(f"  arrays: {len(c.metrics)} metrics, {summaries}{len(c.measures)} distances, ", end="")
     print(f"{len(c.mapped_layers)} maps; {counts['attention']:,} attention records")
     print("  what refers to tokens, points, examples and labels finds them")
     print("  fingerprints of texts, tokens, points and pairs")

@@ -15,12 +15,14 @@ import numpy.typing as npt
 
 from .plain import fields, numbers
 from .reader import Collateral
-from .schema import Tokens, to_map
+from .schema import to_map
 from .table import Table
 
 _ROWS = 512
 """Rows of a table held as Python objects at a time."""
 _SHOWN_IDS = 10
+KNOWN = "examples, points, pairs, items, metric:NAME, summary:NAME, attention:ID or norms:ID"
+"""What can be exported."""
 _SPECIAL = re.compile('[",\r\n]')
 """What makes a field of CSV be quoted."""
 
@@ -40,6 +42,30 @@ class BinarySink(Protocol):
 
     def flush(self) -> Any:
         """May pass them on."""
+
+
+class Parts:
+    """A float32 array that is read part by part, as it may be larger than memory.
+
+    Args:
+        shape: its shape.
+        parts: the parts one after another, in C order.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], parts: Callable[[], Iterator[npt.NDArray[np.float32]]]
+    ) -> None:
+        self._shape, self._parts = shape, parts
+
+    def write(self, out: BinarySink) -> None:
+        """Writes it as npy."""
+        header = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
+        np.lib.format.write_array_header_1_0(cast(Any, out), header)
+        for part in self._parts():
+            out.write(np.ascontiguousarray(part, dtype="<f4").tobytes())
+
+
+Arrays = dict[str, "npt.NDArray[Any] | Parts"]
 
 
 class Export(ABC):
@@ -62,7 +88,7 @@ class Export(ABC):
         """The rows of the JSON."""
 
     @abstractmethod
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """The arrays of the npz."""
 
     def to_csv(self, out: TextSink) -> None:
@@ -89,11 +115,19 @@ class Export(ABC):
                 entry = zipfile.ZipInfo(f"{name}.npy")  # dated 1980
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 with archive.open(entry, "w", force_zip64=True) as part:
-                    np.lib.format.write_array(part, array, allow_pickle=False)
+                    if isinstance(array, Parts):
+                        array.write(part)
+                    else:
+                        np.lib.format.write_array(part, array, allow_pickle=False)
 
 
-def find(c: Collateral, what: str, kind: str = "self") -> Export:
-    """The export called ``what``: "examples", "points", "pairs", "metric:NAME", "attention:ID".
+def find(c: Collateral, what: str, kind: str | None = None) -> Export:
+    """The export called ``what``, which is one of :data:`KNOWN`.
+
+    Args:
+        c: the file.
+        what: the name of the export.
+        kind: which attention, if it is about attention; None: the first kind of the file.
 
     Raises:
         KeyError: there is no such thing; the message is for the user.
@@ -111,12 +145,20 @@ def find(c: Collateral, what: str, kind: str = "self") -> Export:
             places |= _span(f"span{span + 1}_token", tokens[:, span])
             places |= _span(f"span{span + 1}_point", points[:, span])
         return _Table(c.pairs, places, {name: c.distances(name) for name in c.measures})
+    if what == "items":
+        if not c.items.columns:
+            raise KeyError("this file has no items")
+        places = {"example": _ids(c, c.item_examples), **_span("token", c.item_tokens)}
+        return _Table(c.items, places, {})
     if group == "metric" and colon:
         return _Metric(c, name)
-    if group == "attention" and colon:
-        return _Attention(c, name, kind)
-    known = "examples, points, pairs, metric:NAME or attention:ID"
-    raise KeyError(f"there is no {what!r} to export; there is: {known}")
+    if group == "summary" and colon:
+        return _Summary(c, name)
+    if group in ("attention", "norms") and colon:
+        if kind is None:
+            kind = c.meta.attention[0].name if c.meta.attention else "self"
+        return (_Attention if group == "attention" else _Norms)(c, name, kind)
+    raise KeyError(f"there is no {what!r} to export; there is: {KNOWN}")
 
 
 def _ids(c: Collateral, rows: npt.NDArray[np.int32]) -> list[str]:
@@ -181,8 +223,9 @@ class _Table(Export):
             found |= dict(zip(self._names.values(), cells, strict=True))
             yield found | {name: numbers(values[row]) for name, values in self._numeric.items()}
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        found = {name: _array(place) for name, place in self._places.items()} | self._numeric
+    def arrays(self) -> Arrays:
+        found: Arrays = {name: _array(place) for name, place in self._places.items()}
+        found |= self._numeric
         for name, shown in self._names.items():
             if self._table.columns[name] in ("categorical", "boolean"):
                 found[shown], labels = self._table.codes(name)
@@ -246,25 +289,56 @@ class _Metric(Export):
         for values, names in self._units():
             yield dict(zip(self._owners, names, strict=True)) | {"values": numbers(values)}
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        found = {key: _array(names) for key, names in self._owners.items()}
+    def arrays(self) -> Arrays:
+        found: Arrays = {key: _array(names) for key, names in self._owners.items()}
         return {**found, "values": self._values}
 
 
+class _Summary(Export):
+    """A head metric of the whole data set: a value for each head."""
+
+    def __init__(self, c: Collateral, name: str) -> None:
+        if name not in c.summaries:
+            known = ", ".join(c.summaries) or "none"
+            raise KeyError(f"there is no summary {name!r}; there is: {known}")
+        self._values = c.head_summary(name)
+        self.header = ["layer", "head", "value"]
+        self.about = {"summary": to_map(c.summaries[name])}
+
+    def lines(self) -> Iterator[list[Any]]:
+        for layer, head in np.ndindex(*self._values.shape):
+            yield [layer, head, *fields(self._values[layer, head : head + 1])]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for layer, values in enumerate(numbers(self._values)):
+            for head, value in enumerate(values):
+                yield {"layer": layer, "head": head, "value": value}
+
+    def arrays(self) -> Arrays:
+        return {"values": self._values}
+
+
 class _Attention(Export):
-    """The attention of one example: every head's weights, and the tokens they lie between."""
+    """The attention of one example: every head's weights, and the tokens they lie between.
+
+    Sparse attention is filled out, one head at a time: all of it may be larger than memory.
+    """
 
     def __init__(self, c: Collateral, name: str, kind: str) -> None:
-        stored = c.attention_examples(kind)
-        if name not in c.examples["id"] or c.row(name) not in stored:
-            shown = ", ".join(_ids(c, np.array(stored[:_SHOWN_IDS], dtype=np.int32))) or "none"
-            more = f" and {len(stored) - _SHOWN_IDS} more" if len(stored) > _SHOWN_IDS else ""
-            raise KeyError(f"no {kind} attention is stored for {name!r}; it is for: {shown}{more}")
-        self._weights = c.attention(name, kind)
-        tokens = c.tokens(name)
-        # In cross-attention queries or keys are not this example's: those stay without a name.
-        self._queries, self._keys = (_names(tokens, size) for size in self._weights.shape[2:])
-        self._offsets = tokens.offsets
+        _check_stored(c, name, "attention", kind, c.attention_examples(kind))
+        self._c, self._name, self._kind = c, name, kind
+        info = c.meta.kind(kind)
+        assert info is not None  # or there would be no examples
+        self._kept = c.attention_kept(name, kind)
+        self._shape = c.attention_shape(name, kind)
+        sides = [
+            _tokens(c, name, side, size)
+            for side, size in zip((info.queries, info.keys), self._shape[2:], strict=True)
+        ]
+        (self._queries, query_offsets), (self._keys, key_offsets) = sides
+        self._offsets = {"query_offsets": query_offsets, "key_offsets": key_offsets}
+        if (info.queries, info.keys) == ("text", "text"):
+            self._offsets = {"offsets": c.tokens(name).offsets}
         self.header = ["layer", "head", "query", "query_token", "key", "key_token", "weight"]
         self.about = {
             "example": name,
@@ -272,24 +346,94 @@ class _Attention(Export):
             "encoding": c.attention_encoding(name, kind),
             "queries": self._queries,
             "keys": self._keys,
-            "offsets": self._offsets.tolist(),
+            **{key: offsets.tolist() for key, offsets in self._offsets.items()},
         }
+        if self._kept is not None:
+            self.about["kept"] = self._kept
+
+    def _heads(self) -> Iterator[tuple[int, int, npt.NDArray[np.float32]]]:
+        for layer, head in np.ndindex(*self._shape[:2]):
+            yield layer, head, self._c.attention(self._name, self._kind, layer, head)
 
     def lines(self) -> Iterator[list[Any]]:
-        for layer, head in np.ndindex(*self._weights.shape[:2]):
-            for query, row in enumerate(self._weights[layer, head]):
+        for layer, head, weights in self._heads():
+            for query, row in enumerate(weights):
                 for key, weight in enumerate(fields(row)):
                     names = (self._queries[query], self._keys[key])
                     yield [layer, head, query, names[0], key, names[1], weight]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        for layer, head in np.ndindex(*self._weights.shape[:2]):
-            yield {"layer": layer, "head": head, "weights": numbers(self._weights[layer, head])}
+        for layer, head, weights in self._heads():
+            found = {"layer": layer, "head": head, "weights": numbers(weights)}
+            if self._kept is not None:
+                rest = self._c.attention_rest(self._name, self._kind, layer, head)
+                found["rest"] = numbers(rest)
+            yield found
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        names = {"queries": _array(self._queries), "keys": _array(self._keys)}
-        return {**names, "offsets": self._offsets, "weights": self._weights}
+    def arrays(self) -> Arrays:
+        found: Arrays = {"queries": _array(self._queries), "keys": _array(self._keys)}
+        found |= self._offsets
+        if self._kept is not None:
+            found["rest"] = self._c.attention_rest(self._name, self._kind)
+        weights = Parts(self._shape, lambda: (weights for _, _, weights in self._heads()))
+        return {**found, "weights": weights}
 
 
-def _names(tokens: Tokens, size: int) -> list[str]:
-    return list(tokens.texts) if len(tokens) == size else [""] * size
+class _Norms(Export):
+    """The value norms of one example: a number for each key of each head."""
+
+    def __init__(self, c: Collateral, name: str, kind: str) -> None:
+        _check_stored(c, name, "value norms", kind, c.value_norm_examples(kind))
+        self._norms = c.value_norms(name, kind)
+        info = c.meta.kind(kind)
+        assert info is not None  # or there would be no examples
+        self._keys, self._offsets = _tokens(c, name, info.keys, self._norms.shape[2])
+        self.header = ["layer", "head", "key", "key_token", "norm"]
+        self.about = {
+            "example": name,
+            "kind": kind,
+            "keys": self._keys,
+            "offsets": self._offsets.tolist(),
+        }
+
+    def lines(self) -> Iterator[list[Any]]:
+        for layer, head in np.ndindex(*self._norms.shape[:2]):
+            for key, norm in enumerate(fields(self._norms[layer, head])):
+                yield [layer, head, key, self._keys[key], norm]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for layer, head in np.ndindex(*self._norms.shape[:2]):
+            yield {"layer": layer, "head": head, "norms": numbers(self._norms[layer, head])}
+
+    def arrays(self) -> Arrays:
+        return {"keys": _array(self._keys), "offsets": self._offsets, "norms": self._norms}
+
+
+def _check_stored(c: Collateral, name: str, what: str, kind: str, stored: tuple[int, ...]) -> None:
+    """Whether an example is one of those that something is stored for.
+
+    Raises:
+        KeyError: no; the message is for the user.
+    """
+    if name in c.examples["id"] and c.row(name) in stored:
+        return
+    shown = ", ".join(_ids(c, np.array(stored[:_SHOWN_IDS], dtype=np.int32))) or "none"
+    more = f" and {len(stored) - _SHOWN_IDS} more" if len(stored) > _SHOWN_IDS else ""
+    verb = "are" if what.endswith("s") else "is"
+    pronoun = "they are" if verb == "are" else "it is"
+    raise KeyError(f"no {kind} {what} {verb} stored for {name!r}; {pronoun} for: {shown}{more}")
+
+
+def _tokens(
+    c: Collateral, name: str, side: str, size: int
+) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """The tokens of a side of an example and their offsets.
+
+    In cross-attention queries or keys need not be this example's: those stay without a name.
+    """
+    tokens = c.tokens(name)
+    found = c.side(name, side) if side in ("text", "source", "target") else range(0)
+    if len(found) != size:
+        return [""] * size, np.zeros((size, 2), dtype=np.int32)
+    part = slice(found.start, found.stop)
+    return list(tokens.texts[part]), tokens.offsets[part]

@@ -19,7 +19,7 @@ _SHOWN_LABELS = 6
 
 def as_map(c: Collateral) -> dict[str, Any]:
     """All of it, ready for JSON; undefined numbers are None."""
-    tables = (c.examples, c.points, c.pairs)
+    tables = _tables_of(c)
     result = {
         "path": os.fspath(c.path),
         "bytes": os.path.getsize(c.path),
@@ -38,10 +38,21 @@ def as_map(c: Collateral) -> dict[str, Any]:
         },
         "metrics": [to_map(metric) for metric in c.metrics.values()],
         "measures": [to_map(measure) for measure in c.measures.values()],
+        "summaries": [to_map(metric) for metric in c.summaries.values()],
         "mapped_layers": list(c.mapped_layers),
         "quality": dict(c.quality),
         "attention_examples": {
             kind.name: len(c.attention_examples(kind.name)) for kind in c.meta.attention
+        },
+        "attention_kept": {
+            kind.name: {
+                "all" if kept is None else str(kept): count
+                for kept, count in c._attention.kept_counts(kind.name)
+            }
+            for kind in c.meta.attention
+        },
+        "value_norm_examples": {
+            kind.name: len(c.value_norm_examples(kind.name)) for kind in c.meta.attention
         },
     }
     found: dict[str, Any] = jsonable(result)
@@ -62,10 +73,13 @@ def _lines(c: Collateral) -> Iterator[str]:
     yield ""
     yield from _model(c)
     yield from _entry("task", [meta.task])
-    rows = [f"{counts[name]:,} {name}" for name in ("examples", "points", "pairs")]
+    rows = [f"{counts[table.name]:,} {table.name}" for table in _tables_of(c)]
+    if meta.item:
+        rows[-1] += f" ({meta.item})"
     yield from _entry("data", rows)
     yield from _entry("tokens", list(_conventions(c)))
-    yield from _entry("attention", _attention(c))
+    for number, line in enumerate(_attention(c)):
+        yield from _entry("" if number else "attention", [line])
     yield from _maps(c)
     settings = [f"{key} {'none' if v is None else v}" for key, v in meta.settings.items()]
     yield from _entry("settings", settings)
@@ -102,13 +116,25 @@ def _conventions(c: Collateral) -> Iterator[str]:
             yield f"{name} {value}"
 
 
-def _attention(c: Collateral) -> list[str]:
+def _attention(c: Collateral) -> Iterator[str]:
+    """A line for each kind of attention, and one for its value norms if there are any."""
     total = c.meta.counts["examples"]
-    return [
-        f"{kind.name} ({'causal, ' if kind.causal else ''}{kind.layers} layers x {kind.heads} "
-        f"heads) of {len(c.attention_examples(kind.name)):,} of {total:,} examples"
-        for kind in c.meta.attention
-    ]
+    for kind in c.meta.attention:
+        size = f"{kind.layers} layers x {kind.heads} heads"
+        about = [*(["causal"] if kind.causal else []), size]
+        if (kind.queries, kind.keys) != ("text", "text"):
+            about.insert(0, f"from {kind.queries} to {kind.keys}")
+        stored = len(c.attention_examples(kind.name))
+        line = f"{kind.name} ({', '.join(about)}) of {stored:,} of {total:,} examples"
+        kept = [(k, count) for k, count in c._attention.kept_counts(kind.name) if k is not None]
+        parts = [
+            f"top {k:,} of each row" + (f" for {count:,} of them" if count < stored else "")
+            for k, count in kept
+        ]
+        yield ", ".join([line, *parts])
+        normed = len(c.value_norm_examples(kind.name))
+        if normed:
+            yield f"{kind.name} value norms of {normed:,} of {total:,} examples"
 
 
 def _maps(c: Collateral) -> Iterator[str]:
@@ -123,13 +149,18 @@ def _maps(c: Collateral) -> Iterator[str]:
 
 
 def _tables(c: Collateral) -> Iterator[str]:
-    for table in (c.examples, c.points, c.pairs):
+    for table in _tables_of(c):
         yield ""
         rows = [
             (name, kind, table.describe(name).role, _labels(table, name))
             for name, kind in table.columns.items()
         ]
         yield from _columns(table.name, ("column", "kind", "role", ""), rows)
+
+
+def _tables_of(c: Collateral) -> list[Table]:
+    """The tables that the file has."""
+    return [t for t in (c.examples, c.points, c.pairs, c.items) if t.columns]
 
 
 def _labels(table: Table, name: str) -> str:
@@ -146,6 +177,10 @@ def _measured(c: Collateral) -> Iterator[str]:
         yield ""
         rows = [(m.name, m.unit, _range(m), m.title) for m in c.metrics.values()]
         yield from _columns("metrics", ("name", "of each", "range", ""), rows)
+    if c.summaries:
+        yield ""
+        summaries = [(m.name, _range(m), m.title) for m in c.summaries.values()]
+        yield from _columns("summaries of the whole data set", ("name", "range", ""), summaries)
     if c.measures:
         yield ""
         measures = [(m.name, m.unit_text, m.title) for m in c.measures.values()]

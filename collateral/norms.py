@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -21,8 +22,10 @@ class ValueNorms:
         ValueError: the file has one of the two sections but not the other.
     """
 
-    def __init__(self, source: Source, sections: Mapping[str, Section], kind: str) -> None:
-        self._source, self._kind = source, kind
+    def __init__(
+        self, source: Source, sections: Mapping[str, Section], kind: str, examples: int
+    ) -> None:
+        self._source, self._kind, self._count = source, kind, examples
         self._norms = sections.get(f"{VALUE_NORM}/{kind}")
         self._places = sections.get(f"{VALUE_NORM_PLACES}/{kind}")
         if (self._norms is None) != (self._places is None):
@@ -33,18 +36,18 @@ class ValueNorms:
         """Example row to range of rows of the section.
 
         Raises:
-            CollateralError: the ranges do not follow each other, or an example has two.
+            CollateralError: the ranges leave rows out, an example is not there or has two.
         """
         if self._norms is None or self._places is None:
             return {}
         examples, starts = self._places.all().T.tolist()
-        stops = [*starts[1:], self._norms.count]
-        sizes = [stop - start for start, stop in zip(starts, stops, strict=True)]
-        sound = all(0 < size <= layout.MAX_TOKENS for size in sizes)
-        sound &= (starts[:1] or [self._norms.count]) == [0]
-        if not sound or len(set(examples)) < len(examples):
+        edges = [*starts, self._norms.count]
+        sizes = [stop - start for start, stop in itertools.pairwise(edges)]
+        sound = edges[0] == 0 and all(0 < size <= layout.MAX_TOKENS for size in sizes)
+        sound &= len(set(examples)) == len(examples) and max(examples, default=-1) < self._count
+        if not sound:
             raise self._source.error(f"the places of the {self._kind} value norms are wrong")
-        return dict(zip(examples, zip(starts, stops, strict=True), strict=True))
+        return {n: (edges[i], edges[i + 1]) for i, n in enumerate(examples)}
 
     @property
     def examples(self) -> tuple[int, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -13,14 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import layout, sections
+from . import cells, sections
 from .attention import Attention, Entry
+from .described import Described
 from .norms import ValueNorms
-from .schema import FORMAT, Column, Encoding, Measure, Meta, Metric, TableName, Tokens, from_map
-from .section import BlockCache, Section, check_places
+from .schema import Encoding, Tokens
 from .source import Source
 from .sparse import Kept
-from .table import Table
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -64,72 +62,18 @@ class Collateral:
         return f"<Collateral {self.path!r}: {self.meta.task}, {model.name}, {heads}, {rows}>"
 
     def _load(self, index: dict[str, Any]) -> None:
-        self.meta: Meta = from_map(Meta, index["meta"])
-        if self._head.get("magic") != layout.MAGIC or index.get("record") != "index":
-            raise ValueError("head or index is none")
-        if self._head.get("format") != list(self.meta.format):
-            raise ValueError("its version is not that of the head")
-        if self.meta.format[0] != FORMAT[0]:
-            raise ValueError(f"it is of format version {self.meta.format[0]}")
-        self._categories = {
-            _text(name): tuple(map(_text, labels)) for name, labels in index["categories"].items()
-        }
-        tables = {
-            name: self._columns(name, index)
-            for name in sections.TABLES
-            if name in index["tables"] or name not in sections.OPTIONAL_TABLES
-        }
-        self.metrics: Mapping[str, Metric] = _by_name(Metric, index["metrics"])
-        self.measures: Mapping[str, Measure] = _by_name(Measure, index["measures"])
-        self.summaries: Mapping[str, Metric] = _by_name(Metric, index.get("summaries", []))
-        cache = BlockCache()
-        self._sections = {
-            _text(name): Section(self._source, cache, name, description)
-            for name, description in index["sections"].items()
-        }
-        known = all(section.known for section in self._sections.values())
-        if not known and self.meta.format <= FORMAT:
-            raise ValueError("a section is of an unknown kind")
-        described = (self.metrics, self.measures, self.summaries)
-        self._check(sections.declared(self.meta, tables, *described))
-        self.examples, self.points, self.pairs, self.items = (
-            self._table(name, tables.get(name)) for name in sections.TABLES
-        )
+        found = Described(self._source, index, self._head)
+        self.meta, self._sections = found.meta, found.sections
+        self.metrics, self.measures = found.metrics, found.measures
+        self.summaries = found.summaries
+        self.examples, self.points, self.pairs, self.items = map(found.table, sections.TABLES)
         directory = self._sections["attention/directory"]
         self._attention = Attention(self._source, self.meta, directory)
+        count = len(self.examples)
         self._norms = {
-            kind.name: ValueNorms(self._source, self._sections, kind.name)
+            kind.name: ValueNorms(self._source, self._sections, kind.name, count)
             for kind in self.meta.attention
         }
-
-    def _table(self, name: TableName, columns: dict[str, Column] | None) -> Table:
-        count = self.meta.counts[name] if columns is not None else 0
-        if columns is None and self.meta.counts.get(name):
-            raise ValueError(f"it counts {name} but has no table of them")
-        return Table(name, count, columns or {}, self._sections, self._categories)
-
-    def _columns(self, table: TableName, index: dict[str, Any]) -> dict[str, Column]:
-        columns = {_text(k): from_map(Column, v) for k, v in index["tables"][table].items()}
-        for name, column in columns.items():
-            if column.kind == "categorical":
-                labels = self._categories[f"{table}/{name}"]
-                if len(set(labels)) < len(labels):
-                    raise ValueError(f"a label of column {name!r} of {table} appears twice")
-        return columns
-
-    def _check(self, shapes: dict[str, sections.Shape]) -> None:
-        """Every section that must be there is, and has the shape that it must have."""
-        units = sections.units(self.meta, self.meta.counts)
-        for name in self._sections:
-            if name not in shapes and (shape := sections.optional(name, self.meta)):
-                shapes[name] = shape
-        for name, shape in shapes.items():
-            section = self._sections[name]
-            found = (section.kind, section.dtype, section.row, section.count)
-            count = units[shape.count] if shape.count else section.count
-            if found != (shape.kind, shape.dtype, shape.row, count):
-                raise ValueError(f"{name[:80]!r} does not have the type and shape it must have")
-        check_places(self._sections.values(), self._source.head_end, self._source.index_at)
 
     # -- life -------------------------------------------------------------------------------
 
@@ -263,7 +207,7 @@ class Collateral:
         """
         row = self.row(example)
         try:
-            return _tokens(self._sections["tokens"].one(row))
+            return cells.tokens(self._sections["tokens"].one(row))
         except (IndexError, TypeError, ValueError):
             raise self._source.error(f"the tokens of example {row} are wrong") from None
 
@@ -338,6 +282,16 @@ class Collateral:
         layers, heads = self._heads(kind, layer, head)
         return _picked(self._attention.weights(entry, layers, heads), layer, head)
 
+    def attention_shape(self, example: str | int, kind: str = "self") -> tuple[int, int, int, int]:
+        """Layers, heads, queries and keys of the attention of this example, which is not read.
+
+        Raises:
+            KeyError: no such example or kind, or none stored for this example.
+        """
+        entry = self._entry(example, kind)
+        info = self._attention.info(entry)
+        return info.layers, info.heads, entry.queries, entry.keys
+
     def attention_kept(self, example: str | int, kind: str = "self") -> int | None:
         """How many weights of each row are stored: the k largest; None if all are.
 
@@ -409,7 +363,30 @@ class Collateral:
         if entry is None:
             name = self.examples.cell("id", row)
             raise KeyError(f"no {kind} attention is stored for example {name!r}")
+        if self._attention.known(entry) and self._attention.kept(entry) is not None:
+            self._check_sides(entry)  # a few bytes must not be filled out to gigabytes
         return entry
+
+    def _check_sides(self, entry: Entry) -> None:
+        """Whether queries and keys of a record are as many as the tokens that they are.
+
+        Raises:
+            CollateralError: not so.
+        """
+        row, info = entry.example, self._attention.info(entry)
+        for what, side in (("queries", info.queries), ("keys", info.keys)):
+            if side in ("source", "target"):
+                parts = self.source_tokens(row) is not None
+                tokens = len(self.side(row, side)) if parts else 0
+            elif side == "text" and info.name == "self":
+                tokens = len(self.tokens(row))
+            else:
+                continue  # other tokens than the example's
+            if getattr(entry, what) != tokens:
+                raise self._source.error(
+                    f"the {info.name} attention of example {row} has {getattr(entry, what):,} "
+                    f"{what} for {tokens:,} tokens"
+                )
 
     def _heads(self, kind: str, layer: int | None, head: int | None) -> tuple[range, range]:
         """The layers and the heads that are asked for."""
@@ -457,6 +434,10 @@ class Collateral:
         if norms.keys(row) is None:
             name = self.examples.cell("id", row)
             raise KeyError(f"no {kind} value norms are stored for example {name!r}")
+        entry = self._attention.find(row, kind)
+        if entry is None or entry.keys != norms.keys(row):
+            name = f"the {kind} value norms of example {row}"
+            raise self._source.error(f"{name} are not of the keys of its attention")
         values = norms.read(row)[layers.start : layers.stop, heads.start : heads.stop]
         return _picked(values, layer, head).copy()
 
@@ -505,35 +486,6 @@ def open(path: str | os.PathLike[str]) -> Collateral:  # noqa: A001 (collateral.
             version.
     """
     return Collateral(path)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{reprlib.repr(value)} is not text")
-    return value
-
-
-def _by_name(cls: type[Any], items: Any) -> dict[str, Any]:
-    found = {item.name: item for item in (from_map(cls, data) for data in items)}
-    if len(found) < len(items):
-        raise ValueError(f"two of kind {cls.__name__} have the same name")
-    return found
-
-
-def _tokens(entry: Any) -> Tokens:
-    """The tokens of one example from what is stored; TypeError or ValueError if that is wrong."""
-    if not isinstance(entry, list) or not isinstance(entry[0], list):
-        raise TypeError
-    texts, offsets, special, words = entry
-    tokens = Tokens(
-        tuple(_text(text) for text in texts),
-        np.frombuffer(offsets, dtype="<i4").reshape(-1, 2).astype(np.int32),
-        np.frombuffer(special, dtype="|u1").astype(bool),
-        np.frombuffer(words, dtype="<i4").astype(np.int32),
-    )
-    if not len(tokens) == len(tokens.offsets) == len(tokens.special) == len(tokens.words):
-        raise ValueError
-    return tokens
 
 
 def _picked(values: npt.NDArray[Any], layer: int | None, head: int | None) -> npt.NDArray[Any]:

@@ -43,8 +43,11 @@ def faults(
     yield from _places(spans)
     if found:
         return  # what refers to damaged records would only repeat what was said
-    for check in (_head, _examples, _points, _pairs, _columns, _numbers):
+    checks = (_head, _examples, _points, _pairs, _items, _columns, _numbers, _sources, _norms)
+    for check in checks:
         yield from _guarded(check(c))
+    for row in range(len(attention)):
+        yield from _guarded(_sides(c, attention, row))
 
 
 def _guarded(check: Iterator[str]) -> Iterator[str]:
@@ -129,7 +132,8 @@ def _check_attention(source: Source, attention: Attention, entry: Entry) -> None
         raise source.error("its record contradicts the directory")
     for layer in range(info.layers):
         for head, stored in enumerate(attention.stored(entry, layer, range(info.heads))):
-            if stored.dtype.kind == "f" and not _are_weights(stored):
+            halves = attention.halves(entry, stored)
+            if halves is not None and not _are_weights(halves):
                 raise source.error(f"head {layer}.{head} has weights outside 0 to 1")
 
 
@@ -209,18 +213,34 @@ def _pairs(c: Collateral) -> Iterator[str]:
 
 
 def _spans(
-    c: Collateral, table: str, examples: npt.NDArray[np.int32], spans: npt.NDArray[Any]
+    c: Collateral,
+    table: str,
+    examples: npt.NDArray[np.int32],
+    spans: npt.NDArray[Any],
+    rows: npt.NDArray[Any] | None = None,
 ) -> Iterator[str]:
-    """Token ranges [rows, spans, 2] are not empty and lie inside their example."""
+    """Token ranges [rows, spans, 2] are not empty and lie inside their example.
+
+    ``rows`` are the rows' numbers, if they are not all of the table.
+    """
     lengths = np.array([len(c.tokens(row)) for row in range(len(c.examples))], dtype=np.int64)
     limit = lengths[examples][:, None]
     bad = (spans[..., 0] < 0) | (spans[..., 0] >= spans[..., 1]) | (spans[..., 1] > limit)
     if bad.any():
-        yield f"row {int(np.argwhere(bad)[0][0])} of {table} names tokens that are not there"
+        first = int(np.argwhere(bad)[0][0])
+        row = first if rows is None else int(rows[first])
+        yield f"row {row} of {table} names tokens that are not there"
+
+
+def _items(c: Collateral) -> Iterator[str]:
+    spans = c.item_tokens
+    some = spans.any(axis=1)
+    rows = np.flatnonzero(some)
+    yield from _spans(c, "items", c.item_examples[some], spans[some][:, None], rows)
 
 
 def _columns(c: Collateral) -> Iterator[str]:
-    for table in (c.examples, c.points, c.pairs):
+    for table in (c.examples, c.points, c.pairs, c.items):
         for name, kind in table.columns.items():
             if kind in ("categorical", "boolean"):
                 yield from _guarded(_labels(table, name))
@@ -235,3 +255,24 @@ def _numbers(c: Collateral) -> Iterator[str]:
     for layer in c.mapped_layers:
         if not np.isfinite(c.coordinates(layer)).all():
             yield f"the map of layer {layer} has coordinates that are not numbers"
+
+
+def _sources(c: Collateral) -> Iterator[str]:
+    for row in range(len(c.examples)):
+        c.source_tokens(row)
+    yield from ()
+
+
+def _sides(c: Collateral, attention: Attention, row: int) -> Iterator[str]:
+    entry = attention.entry(row)
+    if attention.known(entry):
+        c._check_sides(entry)
+    yield from ()
+
+
+def _norms(c: Collateral) -> Iterator[str]:
+    for kind in c.meta.attention:
+        for row in c.value_norm_examples(kind.name):
+            norms = c.value_norms(row, kind.name)
+            if not (np.isfinite(norms).all() and (norms >= 0).all()):
+                yield f"the {kind.name} value norms of example {row} are not numbers from 0 up"

@@ -10,14 +10,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from . import cells, layout, packing, sections
 from .growing import Growing
-from .records import AttentionRecords, Lengths
+from .records import AttentionRecords
+from .rows import Rows, check_size
 from .schema import (
     FORMAT,
     Column,
@@ -25,6 +26,7 @@ from .schema import (
     Measure,
     Meta,
     Metric,
+    Side,
     TableName,
     Tokens,
     from_map,
@@ -59,26 +61,26 @@ class Writer:
         )
         given: dict[TableName, Mapping[str, Column]]
         given = {"examples": examples, "points": points, "pairs": pairs}
-        self._columns = cells.with_always(given if items is None else {**given, "items": items})
+        self._sections: dict[str, Growing] = {}
+        self._rows = Rows(given if items is None else {**given, "items": items}, self._sections)
         self._metrics = _by_name("metrics", metrics)
         self._measures = _by_name("measures", measures)
-        self._counts: dict[str, int] = dict.fromkeys(sections.TABLES, 0)
-        self._cells = cells.Cells()
-        self._lengths = Lengths()
-        self._ids: dict[TableName, set[str]] = {"examples": set(), "pairs": set()}
-        self._last: dict[TableName, int] = {"points": 0, "pairs": 0, "items": 0}
         self._summaries: dict[str, Metric] = {}
         self._digests = {n: hashlib.sha256() for n in ("data", "tokens", "points", "pairs")}
         self._check_described()
-        shapes = sections.declared(self._meta, self._columns, self._metrics, self._measures, {})
+        shapes = sections.declared(
+            self._meta, self._rows.columns, self._metrics, self._measures, {}
+        )
         head = {"magic": layout.MAGIC, "format": list(FORMAT), "meta": to_map(self._meta)}
         packed = layout.pack(head)
         if len(packed) > layout.MAX_HEAD:
             raise ValueError(f"settings and notes take {len(packed)} bytes, too many for the head")
         self._sink = Sink(self.path)
         self._head = (self._sink.write(packed), len(packed), layout.checksum(packed))
-        self._sections = {name: Growing(self._sink, name, shape) for name, shape in shapes.items()}
-        self._attention = AttentionRecords(self._sink, self._meta, self._lengths, self._sections)
+        for name, shape in shapes.items():
+            self._sections[name] = Growing(self._sink, name, shape)
+        lengths = self._rows.lengths
+        self._attention = AttentionRecords(self._sink, self._meta, lengths, self._sections)
 
     # -- life -------------------------------------------------------------------------------
 
@@ -123,14 +125,14 @@ class Writer:
             fingerprint=digests["data"].hexdigest(),
             token_fingerprint=digests["tokens"].hexdigest(),
             layout_fingerprint=hashlib.sha256(both).hexdigest(),
-            counts=self._rows(),
+            counts=self._counts(),
         )
         return {
             "record": "index",
             "head": list(self._head),
             "meta": to_map(meta),
-            "tables": {name: to_map(columns) for name, columns in self._columns.items()},
-            "categories": self._cells.categories(self._columns),
+            "tables": {name: to_map(columns) for name, columns in self._rows.columns.items()},
+            "categories": self._rows.categories(),
             "metrics": to_map(list(self._metrics.values())),
             "measures": to_map(list(self._measures.values())),
             "summaries": to_map(list(self._summaries.values())),
@@ -162,18 +164,17 @@ class Writer:
                 value does not fit its column.
         """
         where = f"example {example_id!r}"
-        self._check_id("examples", example_id)
+        self._rows.check_id("examples", example_id)
         with _about(where):
-            self._lengths.check_source(len(tokens), source_tokens)
+            self._rows.lengths.check_source(len(tokens), source_tokens)
         entry = cells.token_entry(where, text, tokens)
         packed = layout.pack(entry)
-        self._check_record(where, len(packed))
-        row = self._add_row("examples", where, {**values, "id": example_id, "text": text})
-        self._ids["examples"].add(example_id)
+        check_size(where, len(packed))
+        row = self._rows.add("examples", where, {**values, "id": example_id, "text": text})
         self._digests["data"].update(layout.pack([example_id, text]))
         self._digests["tokens"].update(layout.pack(entry[:2]))
         self._sections["tokens"].append(entry, len(packed))
-        self._lengths.add(len(tokens), source_tokens)
+        self._rows.lengths.add(len(tokens), source_tokens)
         if source_tokens is not None:
             self._optional(sections.SOURCE).append(int(source_tokens))
         return row
@@ -187,12 +188,11 @@ class Writer:
             ValueError: no such example or tokens, an example before that of the last point, or a
                 value does not fit its column.
         """
-        where = f"point {self._counts['points']}"
-        self._check_span(where, example_row, token_start, token_stop)
-        self._check_order("points", where, example_row)
+        where = f"point {self._rows.counts['points']}"
+        self._rows.check_span(where, example_row, token_start, token_stop)
+        self._rows.check_order("points", where, example_row)
         place = [int(example_row), int(token_start), int(token_stop)]
-        row = self._add_row("points", where, {**values, "text": text})
-        self._last["points"] = place[0]
+        row = self._rows.add("points", where, {**values, "text": text}, place[0])
         self._digests["points"].update(layout.pack(place))
         self._sections["points/@example"].append(place[0])
         self._sections["points/@tokens"].append(place[1:])
@@ -215,17 +215,15 @@ class Writer:
                 that of the last pair, or a value does not fit its column.
         """
         where = f"pair {pair_id!r}"
-        self._check_id("pairs", pair_id)
+        self._rows.check_id("pairs", pair_id)
         for start, stop in (span1_tokens, span2_tokens):
-            self._check_span(where, example_row, start, stop)
-        self._check_order("pairs", where, example_row)
+            self._rows.check_span(where, example_row, start, stop)
+        self._rows.check_order("pairs", where, example_row)
         for start, stop in (span1_points, span2_points):
-            if not 0 <= start < stop <= self._counts["points"]:
+            if not 0 <= start < stop <= self._rows.counts["points"]:
                 raise ValueError(f"{where}: there are no points {start} to {stop}")
-        row = self._add_row("pairs", where, {**values, "id": pair_id})
-        self._ids["pairs"].add(pair_id)
         spans = [int(n) for n in (example_row, *span1_tokens, *span2_tokens)]
-        self._last["pairs"] = spans[0]
+        row = self._rows.add("pairs", where, {**values, "id": pair_id}, spans[0])
         self._digests["pairs"].update(layout.pack([pair_id, *spans]))
         self._sections["pairs/@example"].append(spans[0])
         self._sections["pairs/@tokens"].append(spans[1:])
@@ -243,13 +241,14 @@ class Writer:
             ValueError: the file has no table of items, no such example or tokens, an example before
                 that of the last item, or a value does not fit its column.
         """
-        where = f"item {self._counts['items']}"
-        if "items" not in self._columns:
+        where = f"item {self._rows.counts['items']}"
+        if "items" not in self._rows.columns:
             raise ValueError(f"{where}: the file was created without items")
-        self._check_span(where, example_row, token_start, token_stop, may_be_none=True)
-        self._check_order("items", where, example_row)
-        row = self._add_row("items", where, {**values, "text": text})
-        self._last["items"] = int(example_row)
+        self._rows.check_example(where, example_row)
+        if (token_start, token_stop) != (0, 0):
+            self._rows.check_span(where, example_row, token_start, token_stop)
+        self._rows.check_order("items", where, example_row)
+        row = self._rows.add("items", where, {**values, "text": text}, int(example_row))
         self._sections["items/@example"].append(int(example_row))
         self._sections["items/@tokens"].append([int(token_start), int(token_stop)])
         return row
@@ -393,28 +392,12 @@ class Writer:
 
     def _check_described(self) -> None:
         """Whether a reader will take all that the file says about itself."""
-        columns = [column for table in self._columns.values() for column in table.values()]
+        for kind in self._meta.attention:
+            if unknown := {kind.queries, kind.keys} - set(get_args(Side)):
+                raise ValueError(f"{kind.name} attention is of no side {min(unknown)!r}")
+        columns = [column for table in self._rows.columns.values() for column in table.values()]
         for item in (self._meta, *columns, *self._metrics.values(), *self._measures.values()):
             from_map(type(item), layout.unpack(layout.pack(to_map(item))))
-
-    def _add_row(self, table: TableName, where: str, values: Mapping[str, Any]) -> int:
-        """Adds one row to the columns of a table, all of it or nothing."""
-        columns = self._columns[table]
-        if unknown := values.keys() - columns.keys():
-            raise ValueError(f"{where}: {table} has no column {', '.join(sorted(unknown))}")
-        stored = [
-            (name, *self._cells.cell(f"{table}/{name}", where, column, values.get(name)))
-            for name, column in columns.items()
-        ]
-        for _, _, size in stored:
-            self._check_record(where, size)
-        for name, value, size in stored:
-            key = f"{table}/{name}"
-            if columns[name].kind == "categorical":
-                value = self._cells.code(key, value)
-            self._sections[key].append(value, size)
-        self._counts[table] += 1
-        return self._counts[table] - 1
 
     def _extend(self, name: str, rows: npt.ArrayLike) -> None:
         section = self._sections[name]
@@ -446,39 +429,11 @@ class Writer:
             self._sections[name] = Growing(self._sink, name, shape)
         return self._sections[name]
 
-    def _check_id(self, table: TableName, name: str) -> None:
-        if not isinstance(name, str):
-            raise ValueError(f"the id {name!r} is not text")
-        if name in self._ids[table]:
-            raise ValueError(f"the id {name!r} is used twice in {table}")
-
-    def _check_span(
-        self, where: str, example: int, start: int, stop: int, may_be_none: bool = False
-    ) -> None:
-        if not 0 <= example < self._counts["examples"]:
-            raise ValueError(f"{where}: there is no example {example}")
-        if may_be_none and (start, stop) == (0, 0):
-            return
-        if not 0 <= start < stop <= self._lengths.tokens(example):
-            raise ValueError(f"{where}: there are no tokens {start} to {stop} in example {example}")
-
-    def _check_order(self, table: TableName, where: str, example: int) -> None:
-        """Points and pairs come in the order of their examples, as the format demands."""
-        if example < self._last[table]:
-            raise ValueError(
-                f"{where}: example {example} comes after example {self._last[table]}; "
-                f"add {table} in the order of their examples"
-            )
-
-    def _check_record(self, where: str, size: int) -> None:
-        if size > layout.MAX_RECORD // 2:
-            raise ValueError(f"{where}: {size} bytes of text or tokens are too many for one row")
-
-    def _rows(self) -> dict[str, int]:
-        return {**self._counts, "attention": self._attention.count}
+    def _counts(self) -> dict[str, int]:
+        return {**self._rows.counts, "attention": self._attention.count}
 
     def _check_complete(self) -> None:
-        units = sections.units(self._meta, self._rows())
+        units = sections.units(self._meta, self._counts())
         for name, section in self._sections.items():
             expected = units.get(section.shape.count, section.count)
             if section.count != expected:
