@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from .errors import ExtractError
 
@@ -92,7 +93,9 @@ def anatomy_of(model: Any, *, interface: bool | None = None) -> Anatomy:
             Stack(TARGET, (DECODER, CROSS), decoder, layer_modules(decoder)),
         )
     else:
-        stacks = (Stack(TEXT, (SELF,), base, layer_modules(base)),)
+        inner = base.get_decoder()  # OPT's head is given what its base's decoder gives
+        inner = inner if isinstance(inner, PreTrainedModel) else base
+        stacks = (Stack(TEXT, (SELF,), inner, layer_modules(inner)),)
     through = has_interface(model) if interface is None else interface
     return Anatomy(model, base, stacks, apart, through)
 
@@ -120,15 +123,14 @@ def layer_modules(stack: Any) -> tuple[torch.nn.Module, ...]:
         if found:
             return found
     lists = [m for m in stack.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    alike: list[tuple[torch.nn.Module, ...]] = [
-        tuple(m) for m in lists if len({type(layer) for layer in m}) == 1
-    ]
+    alike = [tuple(m.children()) for m in lists if len({type(layer) for layer in m}) == 1]
     if not alike:
         raise ExtractError(
             f"{type(stack).__name__} has no stack of layers that could be watched; this "
             "architecture is not supported."
         )
-    return max(alike, key=len)
+    longest: tuple[torch.nn.Module, ...] = max(alike, key=len)
+    return longest
 
 
 def _has_two_stacks(model: Any) -> bool:

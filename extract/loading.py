@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import transformers
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForTextEncoding
 from transformers.models.auto import modeling_auto
 from transformers.utils import logging as transformers_logging
 
@@ -111,26 +111,37 @@ def load_weights(path: str, config: Any, head: HeadClass | None, **options: Any)
         ExtractError: the weights cannot be read or do not fit the configuration.
     """
     factory: Any = AutoModel if head is None else getattr(transformers, head.factory)
-    architecture = (getattr(config, "architectures", None) or [""])[0]
-    if head is None and architecture.endswith("EncoderModel"):  # T5's encoder comes alone
-        factory = getattr(transformers, architecture, factory)
+    if head is None and _is_encoder_alone(config):
+        factory = AutoModelForTextEncoding
     mapping = getattr(factory, "_model_mapping", None)
-    made: Any = mapping.get(type(config)) if mapping is not None else factory
+    made: Any = mapping.get(type(config), None) if mapping is not None else factory
     if hasattr(made, "_can_set_attn_implementation") and not made._can_set_attn_implementation():
         options["attn_implementation"] = "eager"  # the only one that can say what it computed
     model, report = from_pretrained(
         factory, path, use_safetensors=True, output_loading_info=True, **options
     )
-    # task models are commonly saved without a pooler, which is used by none but their heads
-    missing = sorted(
-        key for key in report["missing_keys"] if head is not None or "pooler" not in key
-    )
+    missing = sorted(key for key in report["missing_keys"] if _matters(model, key, head))
     if missing:
         raise ExtractError(
             f"{path} lacks {len(missing)} of the weights of {type(model).__name__} "
             f"({missing[0]}, ...); its config.json does not fit its weights."
         )
     return model.eval()
+
+
+def _is_encoder_alone(config: Any) -> bool:
+    """Whether a checkpoint of an encoder-decoder family, such as T5, has but its encoder."""
+    name = (getattr(config, "architectures", None) or [""])[0]
+    two = bool(getattr(config, "is_encoder_decoder", False))
+    return name.endswith("EncoderModel") or (two and name.endswith("ForTokenClassification"))
+
+
+def _matters(model: Any, key: str, head: HeadClass | None) -> bool:
+    """Whether a weight that a checkpoint lacks would have to be there."""
+    if head is None and "pooler" in key:
+        return False  # used by none but heads; task models are commonly saved without one
+    # positions by formula are not saved
+    return "Sinusoidal" not in type(model.get_submodule(key.rpartition(".")[0])).__name__
 
 
 def from_pretrained(factory: Any, path: str, **options: Any) -> Any:
