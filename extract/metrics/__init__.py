@@ -5,7 +5,7 @@ Importing this package registers the built-in ones in :data:`EXAMPLE_METRICS` an
 """
 
 from . import rowwise  # isort: skip  (the metrics are made of its row statistics)
-from . import attention, spans
+from . import attention, relations, spans
 from .base import (
     EXAMPLE_METRICS,
     PAIR_METRICS,
@@ -19,6 +19,7 @@ from .base import (
 )
 from .layout import BatchLayout
 from .stats import AttentionStats, Reduced
+from .words import WordIndex, WordStats
 
 __all__ = [
     "EXAMPLE_METRICS",
@@ -26,11 +27,14 @@ __all__ = [
     "AttentionStats",
     "BatchLayout",
     "Reduced",
+    "WordIndex",
+    "WordStats",
     "attention",
     "example_metric",
     "example_metrics",
     "of_kind",
     "pair_metric",
+    "relations",
     "row_metric",
     "row_statistic",
     "rowwise",

@@ -11,6 +11,7 @@ import torch
 from .base import EXAMPLE_METRICS, PAIR_METRICS, RowsFunction, statistics_of
 from .layout import BatchLayout, Block, Part, Rows, Seen, View
 from .spans import PairIndex, SpanBlocks
+from .words import WordIndex, WordStats
 
 KEPT_STATISTICS = 1 << 24
 """Numbers of row statistics (64 MiB) that may wait for their layers' metrics to be made."""
@@ -24,11 +25,15 @@ class Reduced:
         example: float32 [metrics, batch, layers, heads]; NaN where undefined.
         pair: float32 [metrics, pairs, layers, heads]; NaN where undefined.
         row_error: how far the sum of a row over real keys is from one at most; NaN if one is NaN.
+        hits: bool [2, batch, words, layers, heads], whether a head finds a word's gold head: first
+            by where the word looks most, then by which word looks most at it; no words if none
+            are known.
     """
 
     example: torch.Tensor
     pair: torch.Tensor
     row_error: torch.Tensor
+    hits: torch.Tensor
 
 
 class AttentionStats:
@@ -42,6 +47,7 @@ class AttentionStats:
         *,
         pair_metrics: Sequence[str] = (),
         pairs: PairIndex | None = None,
+        words: WordIndex | None = None,
     ) -> None:
         """Prepares for a batch.
 
@@ -50,12 +56,16 @@ class AttentionStats:
             layers: attention layers of this kind.
             example_metrics, pair_metrics: names of registered metrics.
             pairs: where the pairs are, None if there are none.
+            words: where the words are; None if not known, and metrics that need them are NaN.
         """
         self._layout, self._layers = layout, layers
         self._example_metrics, self._pair_metrics = tuple(example_metrics), tuple(pair_metrics)
         self._groups = statistics_of([*self._example_metrics, "entropy"])  # it comes with the sums
         self._names = tuple(name for group in self._groups for name in group.names)
         self._pairs = pairs if pair_metrics else None
+        self._of_words = tuple(n for n in example_metrics if "words" in EXAMPLE_METRICS[n].needs)
+        self._of_rows = tuple(n for n in example_metrics if n not in self._of_words)
+        self._words = WordStats(layout, layers, self._of_words, words or WordIndex([]))
         self._spans: SpanBlocks | None = None
         self._heads = self._at_once = self._first = 0
         self._kept: list[list[Seen]] = []
@@ -85,21 +95,25 @@ class AttentionStats:
             at += size
         if self._spans is not None:
             self._spans.add(view, layer)
+        self._words.add(block)
 
     def finish(self) -> Reduced:
         """The metrics of the whole batch, on the device of the first layer."""
         if self._kept:
             self._flush()
-        pairs = 0 if self._pairs is None else len(self._pairs.examples)
         device = self._rows.device
+        pairs = 0 if self._pairs is None else len(self._pairs.examples)
+        if not self._pair:
+            size = (len(self._pair_metrics), pairs, self._layers, self._heads)
+            self._pair = [torch.zeros(size, device=device)]
+        of_words, hits = self._words.finish(self._heads, device)
+        names = [*self._of_rows, *self._of_words]
+        order = [names.index(name) for name in self._example_metrics]
         return Reduced(
-            torch.cat(self._example, 2),
-            torch.cat(self._pair, 2)
-            if self._pair
-            else torch.zeros(
-                (len(self._pair_metrics), pairs, self._layers, self._heads), device=device
-            ),
+            torch.cat([torch.cat(self._example, 2), of_words])[order],
+            torch.cat(self._pair, 2),
             torch.stack(self._errors).amax(),
+            hits,
         )
 
     def _prepare(self, block: Block) -> None:
@@ -128,10 +142,10 @@ class AttentionStats:
         )
         view = Rows(statistics, whole, self._visible(whole))
         shape = (self._layout.batch, layers, self._heads)
-        if self._example_metrics:
+        if self._of_rows:
             found = [
                 cast(RowsFunction, EXAMPLE_METRICS[name].function)(view).view(shape)
-                for name in self._example_metrics
+                for name in self._of_rows
             ]
             self._example.append(torch.stack(found))
         else:
