@@ -53,7 +53,7 @@ def model_inputs(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> dict[str,
         parts = [one.encoded for one in batch]
         inputs = _padded([one.ids for one in parts], loaded.pad_id)
         types = [one.types for one in parts]
-        if all(one is not None for one in types) and _takes(loaded.base, "token_type_ids"):
+        if all(one is not None for one in types) and takes(loaded.base, "token_type_ids"):
             inputs["token_type_ids"] = _padded([one for one in types if one is not None], 0)[
                 "input_ids"
             ]
@@ -134,5 +134,6 @@ def _padded(rows: Sequence[npt.NDArray[np.int32]], pad: int) -> dict[str, torch.
     }
 
 
-def _takes(model: Any, name: str) -> bool:
+def takes(model: Any, name: str) -> bool:
+    """Whether a model's forward call has an argument of this name."""
     return name in inspect.signature(model.forward).parameters

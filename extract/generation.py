@@ -79,6 +79,29 @@ def _generate(
     return [_until(row, ending) for row in found[:, start:].tolist()]
 
 
+def without_end(prompt: Encoded) -> Encoded:
+    """A prompt without the special tokens at its end, so that it can be gone on from."""
+    count = len(prompt)
+    while count > 1 and prompt.special[count - 1]:
+        count -= 1
+    return prompt if count == len(prompt) else first_tokens(prompt, count)
+
+
+def first_tokens(prompt: Encoded, count: int) -> Encoded:
+    """The first ``count`` tokens, as if there had never been more."""
+    offsets, special = prompt.offsets[:count], prompt.special[:count]
+    return replace(
+        prompt,
+        ids=prompt.ids[:count],
+        offsets=offsets,
+        special=special,
+        words=prompt.words[:count],
+        full_offsets=offsets,
+        full_special=special,
+        types=None if prompt.types is None else prompt.types[:count],
+    )
+
+
 def _until(ids: Sequence[int], ending: set[int]) -> list[int]:
     for place, number in enumerate(ids):
         if number in ending:
@@ -127,7 +150,8 @@ def continued(
     """
     text, offsets = decoded(tokenizer, ids)
     special = np.isin(ids, tokenizer.all_special_ids)
-    words, word = [], int(prompt.words.max(initial=-1))
+    words: list[int] = []
+    word = int(prompt.words.max(initial=-1))
     for (start, end), hidden in zip(offsets, special, strict=True):
         if not hidden and (not words or text[start:end][:1].isspace()):
             word += 1

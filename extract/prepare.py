@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from . import encoding
-from .encoding import Encoded
+from .batches import takes
+from .encoding import Encoded, encode, encode_target, joined
 from .errors import BadLine, ExtractError, UsageError
 from .models import LoadedModel, choose_device, load
 from .options import RunOptions
@@ -37,6 +37,7 @@ class Prepared:
         max_length: tokens that texts were cut at; ``1 << 30`` or more is no limit.
         cut: number of texts that were cut.
         lines: records of the data.
+        relations: number of gold relations between words.
         bad: records that were left out.
         notes: what the task has to say of the data.
         processes: those that share the run.
@@ -50,9 +51,15 @@ class Prepared:
     max_length: int
     cut: int
     lines: int
+    relations: int
     bad: list[BadLine]
     notes: tuple[str, ...]
     processes: Processes
+
+    @property
+    def words(self) -> bool:
+        """Whether examples come with gold relations between words, which metrics can use."""
+        return self.relations > 0
 
     @property
     def limit(self) -> int | None:
@@ -113,13 +120,14 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
     with stage(reporter, "Tokenising", len(groups)) as advance:
         kept: list[Any] = []
         lengths: list[int] = []
-        cut = largest = 0
+        cut = largest = relations = 0
         for start in range(0, len(groups), _TOKENISE_AT_ONCE):
             part = groups[start : start + _TOKENISE_AT_ONCE]
             for one in _placed(task, part, loaded, longest, options, bad):
                 kept.append(one.source)
                 lengths.append(len(one.encoded))
                 cut += one.encoded.cut
+                relations += count_relations(one)
                 largest = max(largest, int(one.encoded.ids.max(initial=0)))
             advance(len(part))
     if not kept:
@@ -134,10 +142,18 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
         max_length=longest,
         cut=cut,
         lines=source.lines,
+        relations=relations,
         bad=bad,
         notes=tuple(source.notes),
         processes=processes,
     )
+
+
+def count_relations(one: Placed[Any]) -> int:
+    """Number of gold relations of an example; 0 without a parse."""
+    if one.words is None or one.words.heads is None:
+        return 0
+    return sum(head >= 0 for head in one.words.heads)
 
 
 def task_options(options: RunOptions) -> TaskOptions:
@@ -156,9 +172,26 @@ def task_options(options: RunOptions) -> TaskOptions:
 def encode_groups(
     task: Task[Any], groups: Sequence[Any], loaded: LoadedModel, longest: int
 ) -> list[Encoded]:
-    """The tokens of some examples, each text cut to ``longest`` tokens."""
+    """The tokens of some examples, each text cut to ``longest`` tokens.
+
+    What an encoder-decoder is to write is a part of its own; where it is not known yet, the target
+    is the decoder's first token alone.
+    """
     given = [task.given(group) for group in groups]
-    return encoding.encode_given(loaded, given, longest)
+    texts = [one.text for one in given]
+    sources = encode(
+        loaded.tokenizer,
+        texts,
+        longest,
+        seconds=[one.second for one in given],
+        types=takes(loaded.base, "token_type_ids"),
+    )
+    if loaded.start_id is None:
+        return sources
+    targets = encode_target(
+        loaded.tokenizer, [one.target or "" for one in given], longest, loaded.start_id
+    )
+    return [joined(source, target) for source, target in zip(sources, targets, strict=True)]
 
 
 def _placed(

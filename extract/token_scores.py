@@ -38,12 +38,14 @@ class TokenScores:
         rank: int64 [tokens], 1 for the model's first choice; 0 where none is said.
         choices: int64 [tokens, CHOICES], numbers of the likeliest tokens, best first.
         chances: float32 [tokens, CHOICES], their probabilities.
+        names: the likeliest tokens as the tokenizer writes them.
     """
 
     loss: npt.NDArray[np.float32]
     rank: npt.NDArray[np.int64]
     choices: npt.NDArray[np.int64]
     chances: npt.NDArray[np.float32]
+    names: list[list[str]]
 
 
 class TokenPredictor:
@@ -84,7 +86,9 @@ class TokenPredictor:
             rank[at] = 1 + (logits > own).sum(1).cpu().numpy()
             choices[at, :width] = best.indices.cpu().numpy()
             chances[at, :width] = (best.values - total).exp().cpu().numpy()
-        return TokenScores(loss, rank, choices, chances)
+        names = self._loaded.tokenizer.convert_ids_to_tokens(choices.reshape(-1).tolist())
+        by_token = [names[i * CHOICES : (i + 1) * CHOICES] for i in range(count)]
+        return TokenScores(loss, rank, choices, chances, by_token)
 
     def _logits(self, ran: Ran, row: int, count: int) -> Iterator[tuple[int, torch.Tensor]]:
         """Stretches of the first ``count`` positions: where they start, float32 [k, vocabulary]."""

@@ -176,13 +176,11 @@ class Rows:
 
 
 class Predictor(Protocol):
-    """Turns what a model put out into predictions, on the device, batch by batch.
+    """Turns what a model put out into predictions, on the device, batch by batch."""
 
-    Attributes:
-        full: whether the model must be run with its head (``Ran.logits``).
-    """
-
-    full: bool
+    @property
+    def full(self) -> bool:
+        """Whether the model must be run with its head (``Ran.logits``)."""
 
     def predict(self, ran: Ran, batch: Sequence[Placed[Any]]) -> list[Any]:
         """What the model says of each example of a batch, small and on the CPU."""

@@ -81,8 +81,12 @@ class Texts(Task[Text]):
     def read(self, records: RecordSource, *, skip_bad: bool) -> Source[Text]:
         """Texts, one per record."""
         source = read_each(records, _parse, skip_bad=skip_bad)
+        check_found(self._choice, [(one.text, one.words) for one in source.groups])
+        return self._sampled(source)
+
+    def _sampled(self, source: Source[Text]) -> Source[Text]:
+        """Gives each text its share of the points, if they are a sample."""
         groups = source.groups
-        check_found(self._choice, [(one.text, one.words) for one in groups])
         sizes = [_size(one) for one in groups]
         wanted = self._choice.count
         if not self._choice.name and sum(sizes) > MOST_TOKENS:
@@ -136,7 +140,14 @@ class Texts(Task[Text]):
     def rows(self, placed: Placed[Text], predicted: Any) -> Rows:
         """Further fields of a text, of the words of its points, and of all its words."""
         group, words = placed.source, placed.source.words
-        word_of = word_of_token(placed.items)
+        items = [] if words is None else [self._item(words, i) for i in range(len(words))]
+        points = self._point_rows(placed)
+        return Rows(self._example_fields.values(group.extras), points, items=items)
+
+    def _point_rows(self, placed: Placed[Text]) -> list[Values]:
+        """For each point its word, and what is known of that."""
+        words = placed.source.words
+        word_of = word_of_token(() if placed.words is None else placed.words.tokens)
         points: list[Values] = []
         for start, stop in placed.points:
             word = word_of.get(start)
@@ -147,8 +158,7 @@ class Texts(Task[Text]):
                 values = {"word": words.sentence.words[word]}
                 values |= self._word_fields.values(words.row(word))
             points.append(values)
-        items = [] if words is None else [self._item(words, i) for i in range(len(words))]
-        return Rows(self._example_fields.values(group.extras), points, items=items)
+        return points
 
     def _item(self, words: WordRecord, i: int) -> Values:
         spelt = words.sentence.words
