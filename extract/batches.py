@@ -5,16 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from .encoding import Encoded
+from .encoding import source_of
 from .metrics.layout import BatchLayout
-from .models import LoadedModel
-from .tasks.base import Placed, PlacedPair, Range
+
+if TYPE_CHECKING:
+    from .models import LoadedModel
+    from .tasks.base import Placed, PlacedPair, Range
 
 MOST_TOKENS = 1 << 14
 """Tokens of a batch, padding included: what long texts take must not grow with the batch size."""
@@ -108,11 +110,6 @@ def points_on_side(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> list[Pl
         points = tuple((start - cut, stop - cut) for start, stop in one.points)
         found.append(replace(one, points=points, pairs=pairs))
     return found
-
-
-def source_of(encoded: Encoded) -> int:
-    """Number of the source's tokens; all of them where there is no target."""
-    return len(encoded) if encoded.source is None else encoded.source
 
 
 def _moved(pair: PlacedPair, cut: int) -> PlacedPair:

@@ -208,6 +208,11 @@ def _started(target: Encoded, start_id: int) -> Encoded:
     )
 
 
+def source_of(encoded: Encoded) -> int:
+    """Number of the source's tokens; all of them where there is no target."""
+    return len(encoded) if encoded.source is None else encoded.source
+
+
 @dataclass(frozen=True)
 class _Call:
     """How the tokenizer is called: as for targets or not, with token types or not."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .batches import source_of
+from .encoding import source_of
 
 if TYPE_CHECKING:
     from .capture import Ran

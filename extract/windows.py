@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .batches import batches, source_of
+from .batches import batches
+from .encoding import source_of
 from .errors import ExtractError
 from .forward import Outcome, OutOfMemory, Runner, size_of
 from .keeping import map_bytes

@@ -11,8 +11,7 @@ import numpy as np
 
 from collateral.schema import Column
 
-from ..batches import source_of
-from ..encoding import Encoded
+from ..encoding import Encoded, source_of
 from ..errors import BadLine, ExtractError
 from ..generation import continued, generate, without_end
 from ..token_scores import TokenPredictor, TokenScores

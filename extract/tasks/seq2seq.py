@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from collateral.schema import Column
 
-from ..batches import source_of
-from ..encoding import PART_BREAK, Encoded
+from ..encoding import PART_BREAK, Encoded, source_of
 from ..errors import BadLine, ExtractError, UsageError
 from ..fields import BadRecord, Fields
 from ..generation import continued, first_tokens, generate
