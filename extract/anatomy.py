@@ -119,7 +119,8 @@ def layer_modules(stack: Any) -> tuple[torch.nn.Module, ...]:
     recorded = recorded[0] if isinstance(recorded, list) else recorded
     target = getattr(recorded, "target_class", recorded)
     if isinstance(target, type):
-        found = tuple(module for module in stack.modules() if isinstance(module, target))
+        modules: list[torch.nn.Module] = list(stack.modules())
+        found = tuple(module for module in modules if isinstance(module, target))
         if found:
             return found
     lists = [m for m in stack.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
@@ -129,8 +130,7 @@ def layer_modules(stack: Any) -> tuple[torch.nn.Module, ...]:
             f"{type(stack).__name__} has no stack of layers that could be watched; this "
             "architecture is not supported."
         )
-    longest: tuple[torch.nn.Module, ...] = max(alike, key=len)
-    return longest
+    return max(alike, key=len)
 
 
 def _has_two_stacks(model: Any) -> bool:

@@ -132,7 +132,7 @@ def load_weights(path: str, config: Any, head: HeadClass | None, **options: Any)
 def _is_encoder_alone(config: Any) -> bool:
     """Whether a checkpoint of an encoder-decoder family, such as T5, has but its encoder."""
     name = (getattr(config, "architectures", None) or [""])[0]
-    two = bool(getattr(config, "is_encoder_decoder", False))
+    two = config.model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
     return name.endswith("EncoderModel") or (two and name.endswith("ForTokenClassification"))
 
 
