@@ -55,7 +55,7 @@ def described_metrics(
     several = len(names) > 1
     found = []
     for kind, metrics in names.items():
-        for name in (*metrics.example, *metrics.pair):
+        for name in (*metrics.example, *metrics.words, *metrics.pair):
             registered = EXAMPLE_METRICS.get(name) or PAIR_METRICS[name]
             description = of_kind(registered.description, kind, several=several)
             if name in baselines:

@@ -16,7 +16,7 @@ from .metrics.layout import BatchLayout
 
 if TYPE_CHECKING:
     from .models import LoadedModel
-    from .tasks.base import Placed, PlacedPair, Range
+    from .tasks.base import Placed, PlacedPair, Range, Words
 
 MOST_TOKENS = 1 << 14
 """Tokens of a batch, padding included: what long texts take must not grow with the batch size."""
@@ -109,6 +109,21 @@ def points_on_side(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> list[Pl
         pairs = tuple(_moved(pair, cut) for pair in one.pairs)
         points = tuple((start - cut, stop - cut) for start, stop in one.points)
         found.append(replace(one, points=points, pairs=pairs))
+    return found
+
+
+def words_on_side(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> list[Words | None]:
+    """The words of the examples, counted in the tokens of the side that points are on."""
+    if loaded.side != "target":
+        return [one.words for one in batch]
+    found: list[Words | None] = []
+    for one in batch:
+        cut = source_of(one.encoded)
+        words = one.words
+        if words is not None:
+            tokens = tuple((max(a - cut, 0), max(b - cut, 0)) for a, b in words.tokens)
+            words = replace(words, tokens=tokens)
+        found.append(words)
     return found
 
 

@@ -13,13 +13,14 @@ import torch
 from collateral.packing import PackedAttention
 from collateral.schema import AttentionKind
 
-from .batches import layouts, model_inputs, points_on_side
+from .batches import layouts, model_inputs, points_on_side, words_on_side
 from .capture import Block, Ran, Watch
 from .errors import ExtractError
 from .index import pair_index
 from .keeping import KeptMap
-from .metrics import AttentionStats, WordStats, example_metrics
+from .metrics import EXAMPLE_METRICS, AttentionStats, Reduced, example_metrics
 from .metrics.spans import SpanIndex, span_distances
+from .metrics.words import WordIndex, WordStats
 from .models import LoadedModel
 from .options import RunOptions
 from .tasks.base import Placed, Predictor, Task
@@ -46,7 +47,7 @@ class Outcome:
         predicted: what the predictor says, None without one.
         maps: packed attention by kind, of an example that keeps it.
         norms: norms of values by kind, float32 [layers, heads, keys], likewise.
-        hits: whether heads find gold relations, bool [2, arcs, layers, heads]; None without gold.
+        hits: whether heads find a word's gold head, bool [2, words, layers, heads]; None without.
     """
 
     placed: Placed[Any]
@@ -62,10 +63,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class MetricNames:
-    """The metrics of one kind of attention: as registered, and as the file calls them."""
+    """The metrics of one kind of attention: as registered, and as the file calls them.
+
+    Attributes:
+        example: of examples, from their attention alone.
+        words: of examples, from attention between words and gold relations.
+        pair: of pairs of spans.
+    """
 
     kind: AttentionKind
     example: Mapping[str, str]
+    words: Mapping[str, str]
     pair: Mapping[str, str]
 
 
@@ -86,12 +94,14 @@ def metric_names(
         same = kind.queries == kind.keys
         relate = words and kind.queries == kind.keys == side
         names = example_metrics(same=same, causal=kind.causal, words=relate)
+        of_words = [name for name in names if "words" in EXAMPLE_METRICS[name].needs]
+        alone = [name for name in names if name not in of_words]
         pairs = task.pair_metrics if kind.queries == kind.keys == side else ()
 
         def named(metrics: Sequence[str], kind: AttentionKind = kind) -> dict[str, str]:
             return {name: f"{kind.name}:{name}" if several else name for name in metrics}
 
-        found[kind.name] = MetricNames(kind, named(names), named(pairs))
+        found[kind.name] = MetricNames(kind, named(alone), named(of_words), named(pairs))
     return found
 
 
@@ -182,6 +192,13 @@ class BatchTap:
                 pair_metrics=tuple(metrics.pair),
                 pairs=self._pairs if metrics.pair else None,
             )
+            if metrics.words:
+                self._words[name] = WordStats(
+                    layout,
+                    kind.layers,
+                    tuple(metrics.words),
+                    WordIndex(words_on_side(loaded, batch)),
+                )
             self._norms[name] = []
             self._maps[name] = {
                 row: KeptMap(kind, q, k, options.top_for(k), options.attention_dtype)
@@ -194,6 +211,8 @@ class BatchTap:
     def attention(self, block: Block) -> None:
         """Reduces a block of weights to metrics; copies the maps that are kept."""
         self._stats[block.kind].add(block)
+        if block.kind in self._words:
+            self._words[block.kind].add(block)
         maps = self._maps[block.kind]
         if not maps:
             return
@@ -230,14 +249,13 @@ class BatchTap:
         """What is kept, by example; checks that the numbers are what they are taken for."""
         reduced = {kind: stats.finish() for kind, stats in self._stats.items()}
         self._check_numbers([float(one.row_error) for one in reduced.values()])
-        names = self._runner.names
-        examples = {
-            kind: dict(zip(names[kind].example.values(), one.example.cpu().numpy(), strict=True))
-            for kind, one in reduced.items()
-        }
+        examples, hits = self._example_metrics(reduced)
         pairs = {
-            kind: dict(zip(names[kind].pair.values(), one.pair.cpu().numpy(), strict=True))
+            name: values
             for kind, one in reduced.items()
+            for name, values in zip(
+                self._runner.names[kind].pair.values(), one.pair.cpu().numpy(), strict=True
+            )
         }
         points = torch.stack(self._points).cpu().numpy()
         measures = len(self._runner.task.measures)
@@ -252,17 +270,43 @@ class BatchTap:
             found.append(
                 Outcome(
                     placed=chosen,
-                    example_metrics={n: a[row] for of in examples.values() for n, a in of.items()},
-                    pair_metrics={n: a[mine] for of in pairs.values() for n, a in of.items()},
+                    example_metrics={name: values[row] for name, values in examples.items()},
+                    pair_metrics={name: values[mine] for name, values in pairs.items()},
                     distances=distances[:, mine],
                     points=vectors,
                     predicted=predicted[row],
                     maps={k: m[row].packed() for k, m in self._maps.items() if row in m},
                     norms=self._norms_of(row),
-                    hits=None,
+                    hits=self._hits_of(row, hits),
                 )
             )
         return found
+
+    def _example_metrics(
+        self, reduced: Mapping[str, Reduced]
+    ) -> tuple[dict[str, Array], npt.NDArray[np.bool_] | None]:
+        """By name, [batch, layers, heads]; and which heads find gold relations, if there are any.
+
+        Only the attention of the tokens that words are of is looked at for relations.
+        """
+        found: dict[str, Array] = {}
+        hits = None
+        for kind, one in reduced.items():
+            names = self._runner.names[kind]
+            found |= dict(zip(names.example.values(), one.example.cpu().numpy(), strict=True))
+            if kind in self._words:
+                of_words, of_kind = self._words[kind].finish(names.kind.heads, one.example.device)
+                found |= dict(zip(names.words.values(), of_words.cpu().numpy(), strict=True))
+                hits = of_kind.cpu().numpy()
+        return found, hits
+
+    def _hits_of(
+        self, row: int, hits: npt.NDArray[np.bool_] | None
+    ) -> npt.NDArray[np.bool_] | None:
+        words = self._batch[row].words
+        if hits is None or words is None or words.heads is None:
+            return None
+        return hits[:, row, : len(words.tokens)]
 
     def _chosen(
         self, one: Placed[Any], predicted: Any, vectors: Array

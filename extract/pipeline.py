@@ -24,7 +24,6 @@ from .options import RunOptions
 from .parts import Workspace, differences
 from .prepare import Prepared, prepare
 from .progress import Reporter, Silent, stage
-from .relations import Relations
 from .tasks.base import Tables
 from .vectors import VectorStore
 from .windows import WindowRunner, windows
@@ -211,11 +210,9 @@ def put_together(
     notes = list(dict.fromkeys(note for _, some in summaries for note in some))
     settings = projection.Settings.of(options, points)
     names = metric_names(ready.loaded, ready.task, ready.loaded.side, words=ready.words)
-    relations = Relations.of(ready) if ready.words else None
     meta = describe_run(
         ready, options, settings.described(points), [*notes, *settings.notes(points)]
     )
-    baselines = relations.baselines if relations else {}
     scores = RelationScores()
     info = ready.loaded.info
     with ExitStack() as stack:
@@ -223,7 +220,7 @@ def put_together(
             VectorStore(workspace.folder / "vectors", info.layers + 1, info.hidden_size)
         )
         writer = stack.enter_context(
-            create(options.output, meta, ready, tables, described_metrics(names, baselines))
+            create(options.output, meta, ready, tables, described_metrics(names, ready.baselines))
         )
         assembly = Assembly(writer, workspace, store)
         with stage(reporter, "Putting together", len(numbers)) as advance:
@@ -232,8 +229,9 @@ def put_together(
                 for arcs in arcs_of(part):
                     scores.add(arcs)
                 advance(1)
-        for metric, values in scores.summaries():
-            writer.add_summary(metric, values)
+        for kind in (kind for kind, metrics in names.items() if metrics.words):
+            for metric, values in scores.summaries(kind, several=len(names) > 1):
+                writer.add_summary(metric, values)
         with _timed(seconds, "t-SNE"):
             projection.write_maps(store, settings, writer, workspace.folder, reporter)
         with stage(reporter, "Writing"):

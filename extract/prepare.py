@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 from .batches import takes
 from .encoding import Encoded, encode, encode_target, joined
 from .errors import BadLine, ExtractError, UsageError
+from .metrics.relations import CORRELATIONS
+from .metrics.words import distance_correlations
 from .models import LoadedModel, choose_device, load
 from .options import RunOptions
 from .processes import Processes
@@ -37,7 +40,8 @@ class Prepared:
         max_length: tokens that texts were cut at; ``1 << 30`` or more is no limit.
         cut: number of texts that were cut.
         lines: records of the data.
-        relations: number of gold relations between words.
+        relations: what 1/distance alone reaches with each text's gold relations, NaN where
+            undefined; empty without gold relations.
         bad: records that were left out.
         notes: what the task has to say of the data.
         processes: those that share the run.
@@ -51,7 +55,7 @@ class Prepared:
     max_length: int
     cut: int
     lines: int
-    relations: int
+    relations: list[tuple[float, ...]]
     bad: list[BadLine]
     notes: tuple[str, ...]
     processes: Processes
@@ -59,7 +63,16 @@ class Prepared:
     @property
     def words(self) -> bool:
         """Whether examples come with gold relations between words, which metrics can use."""
-        return self.relations > 0
+        return len(self.relations) > 0
+
+    @property
+    def baselines(self) -> dict[str, float]:
+        """What an uninformed head would score, mean over texts: metric in the registry to value."""
+        if not self.relations:
+            return {}
+        columns = zip(*self.relations, strict=True)
+        means = [_mean(column) for column in columns]
+        return {name: mean for name, mean in zip(CORRELATIONS, means, strict=True) if mean == mean}
 
     @property
     def limit(self) -> int | None:
@@ -120,14 +133,16 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
     with stage(reporter, "Tokenising", len(groups)) as advance:
         kept: list[Any] = []
         lengths: list[int] = []
-        cut = largest = relations = 0
+        relations: list[tuple[float, ...]] = []
+        cut = largest = 0
         for start in range(0, len(groups), _TOKENISE_AT_ONCE):
             part = groups[start : start + _TOKENISE_AT_ONCE]
             for one in _placed(task, part, loaded, longest, options, bad):
                 kept.append(one.source)
                 lengths.append(len(one.encoded))
                 cut += one.encoded.cut
-                relations += count_relations(one)
+                if one.words is not None and one.words.heads is not None:
+                    relations.append(distance_correlations(one.words))
                 largest = max(largest, int(one.encoded.ids.max(initial=0)))
             advance(len(part))
     if not kept:
@@ -147,13 +162,6 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
         notes=tuple(source.notes),
         processes=processes,
     )
-
-
-def count_relations(one: Placed[Any]) -> int:
-    """Number of gold relations of an example; 0 without a parse."""
-    if one.words is None or one.words.heads is None:
-        return 0
-    return sum(head >= 0 for head in one.words.heads)
 
 
 def task_options(options: RunOptions) -> TaskOptions:
@@ -236,6 +244,12 @@ def _max_length(options: RunOptions, loaded: LoadedModel) -> int:
             f"{loaded.info.name} takes."
         )
     return options.max_length
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Mean of those that are numbers; NaN if none is."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _nothing(options: RunOptions, lines: int, bad: int) -> str:

@@ -13,6 +13,7 @@ from .encoding import source_of
 from .errors import ExtractError
 from .forward import Outcome, OutOfMemory, Runner, size_of
 from .keeping import map_bytes
+from .metrics.words import scored_heads
 from .parts import Part, PartWriter, Workspace
 from .prepare import Prepared
 from .progress import Advance
@@ -109,7 +110,7 @@ class WindowRunner:
             example_metrics={
                 name: np.stack([one.example_metrics[name] for one in outcomes])
                 for of in names
-                for name in of.example.values()
+                for name in (*of.example.values(), *of.words.values())
             },
             pair_metrics={
                 name: np.concatenate([one.pair_metrics[name] for one in outcomes])
@@ -186,8 +187,8 @@ def _arcs(one: Placed[Any], outcome: Outcome) -> dict[str, Any] | None:
     if outcome.hits is None or one.words is None or one.words.heads is None:
         return None
     return {
-        "relations": list(one.words.relations),
-        "heads": list(one.words.heads),
+        "relations": list(one.words.relations) or [""] * len(one.words.heads),
+        "heads": scored_heads(one.words),
         "hits": np.packbits(outcome.hits),
         "shape": list(outcome.hits.shape),
     }
