@@ -4,41 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from collateral.schema import Column
 from extract.encoding import encode
+from extract.errors import UsageError
 from extract.tasks import Coref
-from extract.tasks.base import Placed
-from extract.tasks.columns import column_for, free_name, shared_fields
+from extract.tasks.base import TaskOptions
+from extract.tasks.columns import FieldColumns, cell, column_for, free_name, shared_fields
 
 from .conftest import COUNCIL, LINES, TROPHY, line
+from .task_runs import Begun, begin, total
 
 Write = Callable[..., Path]
 
 
 def place(
-    path: Path, tokenizer: PreTrainedTokenizerFast, limit: int = 64
-) -> tuple[Coref, list[Placed[Any]], list[int]]:
-    """Task, examples, and numbers of the lines that have no place."""
-    task = Coref()
-    groups = task.read(path, skip_bad=False).groups
-    placed, lost = [], []
-    for group in groups:
-        one, bad = task.place(group, encode(tokenizer, [group.text], limit)[0])
-        lost += [problem.line for problem in bad]
-        placed += [one] if one is not None else []
-    return task, placed, lost
+    path: Path, tokenizer: PreTrainedTokenizerFast, limit: int = 64, *, head: bool = False
+) -> Begun:
+    """Task and examples; without a head for the spans unless told."""
+    options = TaskOptions(span_head=Path("head.safetensors") if head else None)
+    return begin(Coref(options), path, tokenizer, limit=limit)
 
 
 def test_points_are_the_pieces_of_all_spans_once_in_order(
     wsc_file: Path, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    _, placed, _ = place(wsc_file, tokenizer)
-    first = placed[0]
+    first = place(wsc_file, tokenizer).placed[0]
     starts = [start for start, _ in first.points]
     assert starts == sorted(set(starts))
     texts = [first.encoded.tokens(tokenizer).texts[at] for at in starts]
@@ -49,9 +44,8 @@ def test_points_are_the_pieces_of_all_spans_once_in_order(
 
 
 def test_predictions_of_a_head(wsc_file: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    task, placed, _ = place(wsc_file, tokenizer)
-    task.tables(placed)
-    rows = task.rows(placed[0], np.array([2.0, 0.5], dtype=np.float32))  # gold: yes, no
+    begun = place(wsc_file, tokenizer, head=True)
+    rows = begun.rows(0, np.array([2.0, 0.5], dtype=np.float32))  # gold: yes, no
     assert [row["prediction"] for row in rows.pairs] == ["coreferent", "coreferent"]
     assert [row["correct"] for row in rows.pairs] == [True, False]
     assert rows.pairs[0]["probability"] == pytest.approx(1 / (1 + np.exp(-2.0)))
@@ -61,15 +55,14 @@ def test_predictions_of_a_head(wsc_file: Path, tokenizer: PreTrainedTokenizerFas
     assert (pronoun["gold"], pronoun["prediction"]) == ("ambiguous", "coreferent")
     assert (candidate["gold"], candidate["mention"]) == ("coreferent", "The trophy")
     assert (pronoun["correct"], candidate["correct"]) == (False, True)
-    score = task.score()
-    assert (score.right, score.judged, score.majority) == (1, 2, 1)
+    assert begun.task.score(total([rows])) == ["accuracy 50.0% of 2 pairs (majority 50.0%)"]
 
 
 def test_a_head_says_no_at_exactly_zero_and_never_overflows(
     wsc_file: Path, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    task, placed, _ = place(wsc_file, tokenizer)
-    rows = task.rows(placed[0], np.array([0.0, -1e6], dtype=np.float32))
+    begun = place(wsc_file, tokenizer, head=True)
+    rows = begun.rows(0, np.array([0.0, -1e6], dtype=np.float32))
     assert [row["prediction"] for row in rows.pairs] == ["not coreferent"] * 2
     assert [row["probability"] for row in rows.pairs] == [0.5, 0.0]
 
@@ -77,14 +70,14 @@ def test_a_head_says_no_at_exactly_zero_and_never_overflows(
 def test_without_predictions_nothing_is_said(
     wsc_file: Path, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    task, placed, _ = place(wsc_file, tokenizer)
-    rows = task.rows(placed[0], None)
+    begun = place(wsc_file, tokenizer)
+    rows = begun.rows(0)
     for name in ("prediction", "probability", "correct"):
         assert [row[name] for row in rows.pairs] == [None, None]
     assert rows.example["correct"] is None and rows.example["score"] is None
     assert all(row["prediction"] is None and row["correct"] is None for row in rows.points)
-    assert task.score().judged == 0
-    assert "unknown" in task.notes(placed, False)[0]
+    assert begun.task.score(total([rows])) == [] and begun.task.predictor(begun.loaded) is None
+    assert "unknown" in begun.notes()
 
 
 def test_predictions_of_the_data_are_used_without_a_head(
@@ -95,16 +88,15 @@ def test_predictions_of_the_data_are_used_without_a_head(
         line(TROPHY, "the brown suitcase", "it", id=2, label=False),
         line(COUNCIL, "the demonstrators", "they", id=3, prediction=False),
     )
-    task, placed, _ = place(path, tokenizer)
-    first = task.rows(placed[0], None)
+    begun = place(path, tokenizer)
+    first, second = begun.rows(0), begun.rows(1)
     assert [row["correct"] for row in first.pairs] == [True, None]
     assert [row["probability"] for row in first.pairs] == [0.9, None]
     assert first.example["correct"] is None and first.example["score"] is None
-    second = task.rows(placed[1], None)
     assert (second.pairs[0]["prediction"], second.pairs[0]["gold"]) == ("not coreferent", None)
-    assert task.score().judged == 1
-    assert "2 of 3 pairs" in task.notes(placed, False)[0]
-    assert "passed over" in task.notes(placed, True)[0]
+    assert total([first, second])["judged"] == 1
+    assert "2 of 3 pairs" in begun.notes()
+    assert "passed over" in place(path, tokenizer, head=True).notes()
 
 
 def test_spans_that_are_cut_off_or_have_no_token(
@@ -120,10 +112,9 @@ def test_spans_that_are_cut_off_or_have_no_token(
             "span2": {"text": "it", "start": 9, "end": 11},
         },
     )
-    _, placed, lost = place(path, tokenizer, limit=12)
-    assert (placed, lost) == ([], [1, 2, 3])
-    task = Coref()
-    groups = task.read(path, skip_bad=False).groups
+    begun = place(path, tokenizer, limit=12)
+    assert (begun.placed, begun.lost) == ([], [1, 2, 3])
+    task, groups = begun.task, begun.source.groups
     problems = []
     for group in groups:
         problems += task.place(group, encode(tokenizer, [group.text], 12)[0])[1]
@@ -141,13 +132,13 @@ def test_fields_all_lines_of_a_text_share_are_the_examples(
         {"source": "x", "match": "exact", "score": 4, "note": "n"},
     ]
     rows = [one | more for one, more in zip(LINES[:4], extra, strict=True)]
-    task, placed, _ = place(write_lines(*rows), tokenizer)
-    tables = task.tables(placed)
+    begun = place(write_lines(*rows), tokenizer)
+    tables = begun.tables
     assert {"source", "score (data)"} <= set(tables.examples)
     assert {"match", "note"} <= set(tables.pairs) and "match" not in tables.examples
     assert tables.examples["score (data)"].kind == "continuous"
     assert tables.examples["score"].role == "score"
-    values = task.rows(placed[0], None)
+    values = begun.rows(0)
     assert (values.example["source"], values.example["score (data)"]) == ("x", 3)
     assert [row["match"] for row in values.pairs] == ["exact", "nocase"]
     assert [row["note"] for row in values.pairs] == [None, "n"]
@@ -162,6 +153,34 @@ def test_kinds_of_columns_follow_from_values() -> None:
     assert column_for("a", [1.0, "x"]).kind == "text"
     assert column_for("a", [None]).kind == "text"
     assert column_for("a", [True, 1.0]).kind == "text"
+
+
+def test_strings_of_a_table_may_be_numbers() -> None:
+    """In CSV all values are strings; a column is of numbers if all of them can be."""
+
+    def kind(*values: str | None) -> str:
+        return column_for("a", values, untyped=True).kind
+
+    assert kind("1", "2.5", None) == "continuous" and kind("true", "FALSE") == "boolean"
+    assert kind("007", "012", "007", "012") == "categorical" and kind("1", "x", "y") == "text"
+    assert column_for("a", ["1", "2", "3"]).kind == "text"
+    table: dict[str, Column] = {}
+    fields = FieldColumns(untyped=True)
+    fields.add(table, [{"n": "1.5", "b": "yes"}, {"n": None, "b": "no"}])
+    assert fields.values({"n": "1.5", "b": "yes"}) == {"n": 1.5, "b": True}
+    assert fields.values({}) == {"n": None, "b": None}
+
+
+def test_kinds_of_columns_may_be_given() -> None:
+    values = [1.0, 2.0, 0.0]
+    assert cell(column_for("a", values, "categorical"), 2.0) == "2"
+    assert cell(column_for("a", [1.0, 0.0, True], "boolean"), 1.0) is True
+    assert cell(column_for("a", ["1", "2"], "continuous"), "2") == 2.0
+    assert cell(column_for("a", [True], "text"), None) == ""
+    with pytest.raises(UsageError, match='--column a=boolean: "2" is no truth value'):
+        column_for("a", values, "boolean")
+    with pytest.raises(UsageError, match='--column a=continuous: "x" is no number'):
+        column_for("a", ["1", "x"], "continuous")
 
 
 def test_names_of_columns_can_be_taken() -> None:
