@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .fields import Fields
@@ -13,6 +13,12 @@ Range = tuple[int, int]
 
 _MOST_TOGETHER = 4
 """Most words that are sought under one stretch of the text which is none of them."""
+_GUESS = 3
+"""What a word costs that is not found, in characters that are left out."""
+_SURE = 4
+"""After so many words in a row as they stand, no other reading of what is before is sought."""
+_MOST_STEPS = 400
+"""Places that are looked at for each word before the text is given up."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +84,8 @@ def align(words: Sequence[str], text: str) -> list[Range] | None:
     """Characters of each word in a text; None if they do not occur in it.
 
     Words that follow each other with nothing but white space between are found at once. Else the
-    reading is taken that leaves the fewest characters out and the fewest words unmatched (each
-    word that is not found costs as much as two characters); if more than every second word would
-    have to be guessed, the words are those of another text.
+    reading is taken that leaves the fewest characters out and the fewest words unmatched. If more
+    than about every second word would have to be guessed, each word must occur as a whole.
     """
     if not words or not all(words):
         return None
@@ -91,7 +96,7 @@ def align(words: Sequence[str], text: str) -> list[Range] | None:
     for word in wanted:
         found = word.at(folded, at)
         if found is None:
-            return _Search(wanted, folded).best()
+            return _Search(wanted, folded).best() or _scattered(wanted, folded)
         exact.append(found)
         at = found[1]
     return exact
@@ -120,11 +125,20 @@ def _fold(text: str) -> str:
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
+_TREEBANK = {
+    **{"``": ('"', "“", "«"), "''": ('"', "”", "»"), "-lrb-": ("(",), "-rrb-": (")",)},
+    **{"-lsb-": ("[",), "-rsb-": ("]",), "-lcb-": ("{",), "-rcb-": ("}",)},
+}
+"""How the Penn Treebank writes quotes and brackets, and what the text has."""
+
+
 class _Word:
     """A word to be found in folded text; its inner white space may be wider or other there."""
 
     def __init__(self, word: str) -> None:
         self._folded = _fold(word)
+        self._signs = _TREEBANK.get(self._folded, ())
+        self.letters = any(c.isalnum() for c in word)
         parts = word.split()
         self._pattern: re.Pattern[str] | None = None
         if len(parts) > 1:
@@ -150,10 +164,12 @@ class _Word:
         if self._pattern:
             match = self._pattern.match(text, at)
             return match.span() if match else None
-        return (at, at + len(self._folded)) if text.startswith(self._folded, at) else None
+        if text.startswith(self._folded, at):
+            return at, at + len(self._folded)
+        return (at, at + 1) if text.startswith(self._signs, at) else None
 
 
-_Step = tuple[int, list[Range]]  # what it costs, and the ranges of the words it places
+_Place = tuple[int, int]  # words that are placed, and the character they end at
 
 
 class _Search:
@@ -166,45 +182,52 @@ class _Search:
     def best(self) -> list[Range] | None:
         """Ranges of all words; None if there is no reading worth having."""
         count = len(self._words)
-        highest = 2 * (count // 2) + 3
-        start = (0, 0)
-        costs = {start: 0}
-        before: dict[tuple[int, int], tuple[tuple[int, int], list[Range]]] = {}
+        highest = _GUESS * (count // 2) + _GUESS - 1
+        costs = {(0, 0): 0}
+        before: dict[_Place, tuple[_Place, list[Range]]] = {}
+        runs = {(0, 0): 0}
         queue = [(0, 0, 0)]
-        while queue:
-            cost, word, at = heapq.heappop(queue)
-            # more words placed come first among equals, as the queue holds them negated
-            state = (-word, at)
-            if state[0] == count:
-                return self._walk(before, state)
-            if cost > costs[state] or cost > highest:
+        for _ in range(_MOST_STEPS * count):
+            if not queue:
+                return None
+            # of equal costs the one that has placed most words comes first: they are negated
+            cost, placed, at = heapq.heappop(queue)
+            place = (-placed, at)
+            if place[0] == count:
+                return self._walk(before, place)
+            if cost > costs[place]:
                 continue
-            for more, ranges in self._steps(*state):
-                follows = (state[0] + len(ranges), ranges[-1][1])
+            if runs[place] == _SURE:
+                queue.clear()
+            for more, ranges in self._steps(*place):
+                follows = (place[0] + len(ranges), ranges[-1][1])
                 if cost + more < costs.get(follows, highest + 1):
                     costs[follows] = cost + more
-                    before[follows] = (state, ranges)
+                    runs[follows] = 0 if more else runs[place] + 1
+                    before[follows] = (place, ranges)
                     heapq.heappush(queue, (cost + more, -follows[0], follows[1]))
         return None
 
     @staticmethod
-    def _walk(
-        before: dict[tuple[int, int], tuple[tuple[int, int], list[Range]]], state: tuple[int, int]
-    ) -> list[Range]:
+    def _walk(before: Mapping[_Place, tuple[_Place, list[Range]]], place: _Place) -> list[Range]:
         found: list[Range] = []
-        while state in before:
-            state, ranges = before[state]
+        while place in before:
+            place, ranges = before[place]
             found[:0] = ranges
         return found
 
-    def _steps(self, word: int, at: int) -> Iterator[_Step]:
-        """Ways to place the next word, or the next few: as it stands, further on, or guessed."""
+    def _steps(self, word: int, at: int) -> Iterator[tuple[int, list[Range]]]:
+        """Ways to place the next word or words: as it stands, further on, or guessed.
+
+        Yields:
+            What it costs, and the ranges of the words that it places.
+        """
         text = self._text
         if here := self._words[word].at(text, at):
             yield 0, [here]
         elif there := self._words[word].after(text, at):
             left_out = sum(not c.isspace() for c in text[at : there[0]])
-            yield 1 + left_out, [there]
+            yield 1 + left_out + self._torn(there[0]), [there]
         while at < len(text) and text[at].isspace():
             at += 1
         end = at
@@ -213,10 +236,45 @@ class _Search:
         if at == end:
             return
         for together in range(1, min(_MOST_TOGETHER, len(self._words) - word) + 1):
-            yield 2 * together, [(at, end)] * together
+            guessed = self._words[word : word + together]
+            yield self._guess(guessed, at, end), [(at, end)] * together
             if word + together < len(self._words):
                 follows = self._words[word + together]
                 for stop in range(at + 1, end):
                     if (found := follows.at(text, stop)) and found[0] == stop:
-                        torn = text[stop - 1].isalnum() and text[stop].isalnum()
-                        yield 2 * together + torn, [(at, stop)] * together
+                        yield self._guess(guessed, at, stop), [(at, stop)] * together
+
+    def _guess(self, words: Sequence[_Word], start: int, end: int) -> int:
+        """What it costs to take a stretch of text for words that are not written so."""
+        letters = any(c.isalnum() for c in self._text[start:end])
+        other = letters != any(word.letters for word in words)
+        return _GUESS * len(words) + self._torn(start) + self._torn(end) + other
+
+    def _torn(self, at: int) -> bool:
+        """Whether letters or digits stand on both sides of a place."""
+        text = self._text
+        return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+
+
+def _scattered(words: Sequence[_Word], text: str) -> list[Range] | None:
+    """The words where each next occurs as a whole, whatever stands between."""
+    found: list[Range] = []
+    at = 0
+    for word in words:
+        place = word.after(text, at)
+        while place and not _is_whole(text, place):
+            place = word.after(text, place[0] + 1)
+        if place is None:
+            return None
+        found.append(place)
+        at = place[1]
+    return found
+
+
+def _is_whole(text: str, place: Range) -> bool:
+    start, end = place
+    before, behind = text[start - 1 : start], text[end : end + 1]
+    return not (
+        (before.isalnum() and text[start].isalnum())
+        or (behind.isalnum() and text[end - 1].isalnum())
+    )

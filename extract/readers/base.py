@@ -79,7 +79,10 @@ def kind_of(value: object) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     if value is None:
         return "null"
-    return names.get(type(value), "a number")
+    number = (
+        "a number" if isinstance(value, (int, float)) else f"of the type {type(value).__name__}"
+    )
+    return names.get(type(value), number)
 
 
 def listed(names: object, most: int = 20) -> str:

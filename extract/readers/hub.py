@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import ExtractError, UsageError
@@ -66,7 +67,7 @@ def _package() -> Any:
 
 def _load(name: str, split: str | None) -> tuple[Any, str]:
     load = _package().load_dataset
-    path, colon, config = name.partition(":")
+    path, colon, config = (name, "", "") if Path(name).exists() else name.partition(":")
     options: dict[str, Any] = {"split": split, "streaming": False}
     if "trust_remote_code" in inspect.signature(load).parameters:
         options["trust_remote_code"] = False
@@ -92,8 +93,12 @@ def _refusal(name: str, split: str | None, error: Exception) -> ExtractError:
     if "BuilderConfig" in text or "Config name is missing" in text:
         known = text[text.find("[") + 1 : text.find("]")] if "[" in text else ""
         there = f": {known.replace(chr(39), '')}" if known else ""
-        advice = "give one as NAME:CONFIGURATION"
-        return UsageError(f"The data set {name} has several configurations; {advice}{there}.")
+        if ":" in name:
+            return UsageError(f"There is no such configuration as in {name}{there}.")
+        return UsageError(
+            f"The data set {name} has several configurations; give one as {name}:CONFIGURATION"
+            f"{there}."
+        )
     if kind == "DatasetNotFoundError" or (kind == "FileNotFoundError" and "offline" not in text):
         return ExtractError(
             f"There is no file {name}, and no data set of this name was found "
@@ -120,22 +125,19 @@ _OFFLINE = {
 
 
 def _named(kind: Any, value: Any) -> Any:
-    """A value with the numbers of class labels turned into their names, -1 into None."""
-    if value is None or kind is None:
-        return value
-    if hasattr(kind, "int2str"):
-        if type(value) is not int:
-            return value
-        return None if value < 0 else str(kind.int2str(value))
+    """A value as JSON has it: class labels by their names (-1 is None), dates as strings."""
     if isinstance(kind, (list, tuple)):
         kind = kind[0] if kind else None
     elif hasattr(kind, "feature"):
         kind = kind.feature
-    if isinstance(kind, Mapping) and isinstance(value, Mapping):
-        return {key: _named(kind.get(key), inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_named(kind, inner) for inner in value]
-    return value
+    if isinstance(value, Mapping):
+        kinds = kind if isinstance(kind, Mapping) else {}
+        return {key: _named(kinds.get(key), inner) for key, inner in value.items()}
+    if hasattr(kind, "int2str") and type(value) is int:
+        return None if value < 0 else str(kind.int2str(value))
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _unusable(fields: Mapping[str, Any]) -> str | None:
