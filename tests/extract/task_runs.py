@@ -118,5 +118,5 @@ def total(rows: Sequence[Rows]) -> Counter[str]:
     """The sum of what examples count."""
     summed: Counter[str] = Counter()
     for one in rows:
-        summed.update(one.tally)  # type: ignore[arg-type]
+        summed.update(one.tally)
     return summed

@@ -14,15 +14,15 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from extract.errors import BadLine, ExtractError, UsageError
-from extract.models import load
-from extract.tasks import Classification
+from extract.models import HeadKind, load
 from extract.tasks.base import TaskOptions
+from extract.tasks.classification import Classification
 
 from .task_runs import begin, no_model, predict, total
 from .tiny import save_tiny
 
 Write = Callable[..., Path]
-HEAD = "sequence-classification"
+HEAD: HeadKind = "sequence-classification"
 MOODS = ("negative", "neutral", "positive")
 MODEL = no_model(head=HEAD, labels=MOODS)
 LOGITS = np.array([0.0, 1.0, 3.0], dtype=np.float32)

@@ -15,9 +15,9 @@ from transformers import PreTrainedTokenizerFast
 
 from extract.errors import ExtractError, UsageError
 from extract.models import load
-from extract.tasks import Tagging
 from extract.tasks.base import NOWHERE, TaskOptions
 from extract.tasks.bio import f1, is_bio, spans, type_of
+from extract.tasks.tagging import Tagging
 
 from .task_runs import begin, no_model, predict, total
 from .tiny import save_tiny
@@ -72,7 +72,8 @@ def conlleval_chunks(tags: list[str]) -> list[tuple[str, int, int]]:
     ends = {"BB", "BO", "BS", "IB", "IO", "IS", "EE", "EI", "EO", "EB", "ES"}
     ends |= {"SS", "SB", "SI", "SE", "SO"}
     starts = {"EE", "EI", "SE", "SI", "OE", "OI"}
-    found, begun = [], None
+    found: list[tuple[str, int, int]] = []
+    begun: int | None = None
     before, kind_before = "O", ""
     for at, tag in enumerate([*tags, "O"]):
         prefix, _, kind = tag.partition("-")

@@ -14,9 +14,9 @@ from transformers import PreTrainedTokenizerFast
 
 from extract.encoding import encode
 from extract.errors import BadLine, ExtractError
-from extract.tasks import Texts
 from extract.tasks.base import NOWHERE, Range, TaskOptions
 from extract.tasks.points import quotas, sampled
+from extract.tasks.text import Texts
 from extract.tasks.words import word_of_token, word_tokens, written_word
 
 from .conftest import make_tokenizer
