@@ -44,6 +44,7 @@ class EdgeTable:
         self._drawn: Table | None = None
         self._order: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._ordered: AttentionGrid | None = None
+        self._most = 0.0
 
     def _sorted(self, grid: AttentionGrid) -> npt.NDArray[np.int64]:
         """All edges that are known as flat places, the largest first; made once per grid."""
@@ -52,6 +53,7 @@ class EdgeTable:
             known = np.flatnonzero(size) if grid.kept is not None else np.arange(len(size))
             self._order = known[np.argsort(-size[known], kind="stable")]
             self._ordered, self._top = grid, 0
+            self._most = float(size[self._order[0]]) if len(self._order) else 0.0
         return self._order
 
     def draw(self, c: Context, grid: AttentionGrid, width: int, height: int) -> Canvas:
@@ -62,7 +64,7 @@ class EdgeTable:
         chosen = self._chosen(c, grid)
         self._top = scroll(self._top, chosen, room, len(order))
         label = max(6, min(20, (width - 24) // 2))
-        value = Column("B−A" if grid.difference else "weight", "right", width=_digits(grid))
+        value = Column("B−A" if grid.difference else "weight", "right", width=_digits(self._most))
         columns = [
             Column("", "right", width=len(str(len(order)))),
             Column("query", width=label),
@@ -105,8 +107,7 @@ class EdgeTable:
         special = grid.tokens.special
         tokens = (grid.rows[query], grid.columns[key])
         inks = [look.muted if special[token] else look.text for token in tokens]
-        most = float(np.nanmax(np.abs(grid.weights), initial=0.0)) or 1.0
-        share = 0.0 if np.isnan(value) else value / most
+        share = value / self._most if self._most > 0 and not np.isnan(value) else 0.0
         strokes = look.strokes(grid.difference)
         low = -1.0 if grid.difference else 0.0
         step = int(steps([share], low, 1.0, len(strokes))[0])
@@ -147,7 +148,6 @@ class EdgeTable:
         return state.choose_tokens(c.selection, int(grid.rows[query]), int(grid.columns[key]))
 
 
-def _digits(grid: AttentionGrid) -> int:
+def _digits(most: float) -> int:
     """Cells that a weight takes: with a sign, three decimals and what stands before the point."""
-    most = float(np.nanmax(np.abs(grid.weights), initial=0.0))
     return 6 + (most >= 10) + (most >= 100) + (most >= 1000)

@@ -19,6 +19,9 @@ from .views.items import ItemColumn, columns
 
 _WIDEST = 22
 """Cells that a value takes at most, beside that of the flexible column."""
+_NAME = 14
+"""Cells that a model's name takes at most in a narrow table."""
+_WIDE = 100
 _GAP = 2
 
 
@@ -52,7 +55,7 @@ class ItemTable:
         room = max(1, height - 1)
         self._top = scroll(self._top, chosen, room, total)
         numbers = range(self._top, min(self._top + room, total))
-        shown = _fitting(c, _layout(c, found, numbers), width - 1)
+        shown = _fitting(_layout(c, found, numbers, width), width - 1)
         rows = [[_cell(c, found, number, part) for part in shown] for number in numbers]
         self._drawn = table(
             [part.head for part in shown],
@@ -93,7 +96,7 @@ def summary(c: Context) -> list[tuple[str, Ink]]:
     if item is None:
         return []
     words: list[tuple[str, Ink]] = []
-    for part in _layout(c, found, range(item, item + 1)):
+    for part in _layout(c, found, range(item, item + 1), 0):
         if part.column is None or part.column.role in ("", "id", "score"):
             continue
         cell, ink = _cell(c, found, item, part)
@@ -117,8 +120,9 @@ def _brief(c: Context, part: _Shown) -> str:
 # -- which columns --------------------------------------------------------------------------
 
 
-def _layout(c: Context, found: ItemRows, numbers: range) -> list[_Shown]:
+def _layout(c: Context, found: ItemRows, numbers: range, width: int) -> list[_Shown]:
     """All columns in their order, the most important ones first."""
+    room = _WIDEST if width >= _WIDE else _NAME
     known = columns(c.project)
     sides: tuple[Side | None, ...] = ("A", "B") if c.project.two else (None,)
     shown = [
@@ -127,7 +131,7 @@ def _layout(c: Context, found: ItemRows, numbers: range) -> list[_Shown]:
         if column.part == "shared" and column.role != "id"
     ]
     for side in sides:
-        shown += _of_model(c, known, side)
+        shown += _of_model(c, known, side, room)
     if len(sides) == 2 and any(column.role == "prediction" for column in known):
         shown.append(_Shown(Column(width=1), None))
     for column in known:
@@ -139,7 +143,9 @@ def _layout(c: Context, found: ItemRows, numbers: range) -> list[_Shown]:
     return shown
 
 
-def _of_model(c: Context, known: tuple[ItemColumn, ...], side: Side | None) -> list[_Shown]:
+def _of_model(
+    c: Context, known: tuple[ItemColumn, ...], side: Side | None, room: int
+) -> list[_Shown]:
     """The columns of one model: what it predicts, how sure it is, whether it is right, scores."""
     shown = []
     named = False
@@ -149,7 +155,9 @@ def _of_model(c: Context, known: tuple[ItemColumn, ...], side: Side | None) -> l
         head, mark = _head(c, column, side), column.role == "correct"
         if column.role == "prediction" and not named:
             name = f"{side} {c.project.name(side)}" if side else "predicted"
-            head, named = Column(text.cut(name, 18), head.align, width=head.width), True
+            name = text.cut(name, room)
+            width = None if head.width is None else max(head.width, text.width(name))
+            head, named = Column(name, head.align, width=width), True
         elif column.role in ("probability", "correct") and named:
             head = Column("", head.align, width=head.width)
         shown.append(_Shown(head, column, side, mark))
@@ -175,19 +183,28 @@ def _head(c: Context, column: ItemColumn, side: Side | None, flexible: bool = Fa
     return Column(title, "right" if column.kind == "continuous" else "left", flexible)
 
 
-def _fitting(c: Context, shown: list[_Shown], width: int) -> list[_Shown]:
-    """The columns without those of no known role that there is no room for."""
-    taken, kept = 0, []
+def _fitting(shown: list[_Shown], width: int) -> list[_Shown]:
+    """The columns without those of no known role that there is no room for, of either model."""
+    sizes: dict[str, int] = {}
     for part in shown:
-        head, more = part.head, part.column is not None and part.column.part == "more"
-        size = head.width or (8 if head.flexible else max(5, text.width(head.title)))
-        if part.column is not None and part.column.kind == "text" and not head.flexible:
-            size = max(size, 12)
-        if more and taken + size > width:
-            continue
-        kept.append(part)
-        taken += size + _GAP
-    return kept
+        name = part.column.name if part.column is not None else ""
+        sizes[name] = sizes.get(name, 0) + _least(part) + _GAP
+    more = {part.column.name: True for part in shown if part.column and part.column.part == "more"}
+    taken = sum(size for name, size in sizes.items() if name not in more)
+    for name in more:
+        more[name] = taken + sizes[name] <= width + _GAP
+        taken += sizes[name] if more[name] else 0
+    return [part for part in shown if part.column is None or more.get(part.column.name, True)]
+
+
+def _least(part: _Shown) -> int:
+    """Cells that a column should have at least."""
+    if part.head.width is not None:
+        return part.head.width
+    if part.head.flexible:
+        return 8
+    least = 12 if part.column is not None and part.column.kind == "text" else 5
+    return max(least, text.width(part.head.title))
 
 
 def _same(c: Context, found: ItemRows, numbers: range, column: ItemColumn) -> bool:

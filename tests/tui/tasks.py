@@ -7,6 +7,7 @@ fine-tuned one that is nearly always right.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,14 @@ def joined(source: Tokens, target: Tokens) -> Tokens:
 
 
 def describe(
-    task: str, name: str, kinds: tuple[AttentionKind, ...], item: str, **model: Any
+    task: str,
+    name: str,
+    kinds: tuple[AttentionKind, ...],
+    item: str,
+    architecture: str = "BertModel",
 ) -> Meta:
     """What these files say about themselves."""
-    info = ModelInfo(
-        name, model.get("architecture", "BertModel"), kinds[-1].layers, kinds[-1].heads, 8
-    )
+    info = ModelInfo(name, architecture, kinds[-1].layers, kinds[-1].heads, 8)
     special = TokenInfo(("[CLS]", "[SEP]"), "[SEP]", "##")
     return Meta(task, info, special, kinds, {"projection": "made up"}, item=item)
 
@@ -112,13 +115,20 @@ def tags_of(review: int, shift: float) -> tuple[list[str], list[str]]:
 
 
 def write_tagging(
-    path: Path, *, shift: float = 0.0, name: str = "toy", labels: bool = True, norms: bool = True
+    path: Path,
+    *,
+    shift: float = 0.0,
+    name: str = "toy",
+    labels: bool = True,
+    nowhere: Collection[tuple[int, int]] = (),
+    without: Collection[tuple[int, int]] = (),
 ) -> Path:
     """Words with aspect tags: items are words, points the words that gold or model tagged.
 
     Args:
         labels: give gold tags.
-        norms: keep value norms of the first two texts.
+        nowhere: words (text, number) whose items have no tokens.
+        without: words that are no items.
     """
     judged = {
         "gold": Column("categorical", role="gold"),
@@ -155,9 +165,10 @@ def write_tagging(
                     "correct": right[number] if labels else None,
                 }
                 pos = "NOUN" if gold[number] != "O" else "X"
-                writer.add_item(
-                    row, *span, word, **values, probability=0.5 + 0.4 * right[number], pos=pos
-                )
+                if (row, number) not in without:
+                    place = (0, 0) if (row, number) in nowhere else span
+                    sure_of = 0.5 + 0.4 * right[number]
+                    writer.add_item(row, *place, word, **values, probability=sure_of, pos=pos)
                 if {gold[number] if labels else "O", predicted[number]} != {"O"}:
                     writer.add_point(row, *span, word, **values)
                     points += 1
@@ -167,7 +178,7 @@ def write_tagging(
             writer.append_metric("entropy_normalised", np.full((1, 3, 4), 0.4 + 0.1 * shift))
             if row != 3:
                 writer.add_attention(row, maps)
-            if norms and row < 2:
+            if row < 2:
                 writer.add_value_norms(row, np.linspace(0.1, 2.0, 12 * n).reshape(3, 4, n))
         writer.add_summary(RELATION, np.linspace(0.2, 0.7 + 0.2 * shift, 12).reshape(3, 4))
         _finish(writer, points, 3, 1)

@@ -175,21 +175,27 @@ def test_control_characters_of_a_text_never_reach_the_screen(strange: dict[str, 
 def test_any_keys_and_clicks_leave_a_valid_selection_and_a_picture(
     name: PaneName, data: st.DataObject, compared: Project
 ) -> None:
+    walk(name, compared, data)
+
+
+def walk(name: PaneName, project: Project, data: st.DataObject) -> None:
     """A pane is moved, clicked and drawn in any order, as the widget would."""
-    pane, s = all_panes()[name], selection(compared)
+    pane, s = all_panes()[name], selection(project)
     steps = st.sampled_from(
         ["move", "jump", "enter", "mark", "box", "back", "click", "draw", "view", "example"]
     )
     width, height = data.draw(st.sampled_from([(61, 15), (20, 4), (78, 16)]))
     for step in data.draw(st.lists(steps, max_size=12)):
-        c = Context(compared, s, PLAIN, True)
+        c = Context(project, s, PLAIN, True)
         whole = st.integers(-3, 3)
         if step == "draw":
             drawn(pane, c, width, height)
         elif step == "view":
             s = replace(s, attention_view=state.after(s.attention_view, state.ATTENTION_VIEWS))
         elif step == "example":
-            s = state.choose_example(s, compared.limits, data.draw(st.integers(0, 11)))
+            s = state.choose_example(
+                s, project.limits, data.draw(st.integers(0, project.limits.examples))
+            )
         elif step == "move":
             s = pane.move(c, data.draw(whole), data.draw(whole))
         elif step == "jump":
@@ -208,10 +214,10 @@ def test_any_keys_and_clicks_leave_a_valid_selection_and_a_picture(
                 pane.box(c)
             except Missing as reason:
                 assert str(reason).endswith(".")
-        assert state.valid(s, compared.limits) == s
-        tokens = len(compared.tokens(s.example))
+        assert state.valid(s, project.limits) == s
+        tokens = len(project.tokens(s.example))
         assert all(t is None or 0 <= t < tokens for t in (s.query, s.key))
-    drawn(pane, Context(compared, s, PLAIN, True), width, height)
+    drawn(pane, Context(project, s, PLAIN, True), width, height)
 
 
 CHANGES: dict[str, Any] = {

@@ -28,6 +28,34 @@ SCREENS: list[tuple[str, tuple[int, int], int, tuple[str, ...], dict[str, Any]]]
 ]  # fmt: skip
 
 
+TASK_SCREENS: list[tuple[str, str, tuple[int, int], int, tuple[str, ...], dict[str, Any]]] = [
+    ("tagging-two-160x45", "tagging", (160, 45), 2, (), {}),
+    ("tagging-two-80x24-example", "tagging", (80, 24), 2, ("2", "down", "down"), {}),
+    ("tagging-one-80x24-summary", "tagging", (80, 24), 1, ("4",), {"metric": "relation_nsubj"}),
+    ("tagging-one-80x24-weighted", "tagging", (80, 24), 1, ("5", "w"), {"query": 2}),
+    ("translation-two-160x45", "translation", (160, 45), 2, (), {"example": 1}),
+    ("translation-one-80x24-example", "translation", (80, 24), 1, ("2", "down"), {"example": 1}),
+    ("translation-one-80x24-matrix", "translation", (80, 24), 1, ("5",), {
+        "example": 1, "attention_view": "matrix"}),
+    ("model-one-80x24-example", "model", (80, 24), 1, ("2", "down", "down"), {}),
+    ("model-one-80x24-map", "model", (80, 24), 1, ("5",), {"query": 5}),
+    ("classification-two-80x24-example", "classification", (80, 24), 2, ("2",), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "task", "size", "models", "keys", "changes"), TASK_SCREENS)
+async def test_screens_of_other_tasks(
+    name: str,
+    task: str,
+    size: tuple[int, int],
+    models: int,
+    keys: tuple[str, ...],
+    changes: dict[str, Any],
+    task_files: dict[str, tuple[Path, ...]],
+) -> None:
+    await test_screens(name, size, models, keys, changes, task_files[task])
+
+
 @pytest.mark.parametrize(("name", "size", "models", "keys", "changes"), SCREENS)
 async def test_screens(
     name: str,
@@ -35,7 +63,7 @@ async def test_screens(
     models: int,
     keys: tuple[str, ...],
     changes: dict[str, Any],
-    files: tuple[Path, Path],
+    files: tuple[Path, ...],
 ) -> None:
     async with running(files[:models], size) as session:
         await session.select(**changes)
@@ -56,4 +84,4 @@ async def test_the_same_files_and_keys_give_the_same_screen(files: tuple[Path, P
 
 def test_pictures_on_disk_are_all_compared() -> None:
     stored = {path.stem for path in goldens.FOLDER.glob("screen-*.txt")}
-    assert stored == {f"screen-{name}" for name, *_ in SCREENS}
+    assert stored == {f"screen-{name}" for name, *_ in (*SCREENS, *TASK_SCREENS)}

@@ -85,9 +85,8 @@ class AttentionPane(Pane):
         s = c.selection
         head = f"{s.kind} {s.head_name}" if len(c.project.kinds) > 1 else f"head {s.head_name}"
         grid = c.project.attention(s)
-        parts = [c.project.short(s.view), head, s.attention_view]
-        if s.weighted:
-            parts.append("weights × ‖f(x)‖")
+        weights = f"{s.attention_view} × ‖f(x)‖" if s.weighted else s.attention_view
+        parts = [c.project.short(s.view), head, weights]
         if s.hide_special:
             parts.append("specials hidden")
         if grid.kept is not None:

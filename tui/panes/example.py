@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+from collateral import TokenInfo
 
 from .. import state, text
 from ..actions import PaneName
@@ -24,6 +26,14 @@ class _Placed:
     x: int
     shown: str
     token: int
+
+
+class _Piece(NamedTuple):
+    """A token as it is shown in the strip: its number, text, and width in cells."""
+
+    token: int
+    shown: str
+    width: int
 
 
 class ExamplePane(Pane):
@@ -267,29 +277,46 @@ def _wrap(c: Context, width: int) -> list[_Placed]:
 
     The target of an encoder-decoder begins in a row of its own, indented.
     """
-    tokens = c.project.tokens(c.selection.example)
-    target = c.project.source(c.selection.example)
-    conventions, ends = c.project.a.meta.tokens, _ends(c)
+    target, ends = c.project.source(c.selection.example), _ends(c)
     placed: list[_Placed] = []
     row, left = 0, 1
     x = left
-    for word in _words(tokens.words.tolist(), target):
-        if word[0] == target:
+    for word in _pieces(c):
+        first, last = word[0].token, word[-1].token
+        if first == target:
             row, left = row + (1 if placed else 0), min(3, max(1, width - 2))
             x = left
-        pieces = [(n, _shown(c.look, tokens.texts[n], n > word[0], conventions)) for n in word]
-        size = sum(text.width(piece) for _, piece in pieces)
-        if x + size + 2 > width and x > left:
+        if x + sum(piece.width for piece in word) + 2 > width and x > left:
             row, x = row + 1, left
-        for number, piece in pieces:
-            taken = text.width(piece)
-            if x + taken + 1 > width and x > left:
+        for piece in word:
+            if x + piece.width + 1 > width and x > left:
                 row, x = row + 1, left
-            room = max(1, min(taken, width - left - 1))
-            placed.append(_Placed(row, x, text.cut(piece, room), number))
-            x += taken
-        x += 1 + sum(ends.get(number, 0) for number in range(word[0], word[-1] + 1))
+            shown = piece.shown
+            if piece.width > width - left - 1:
+                shown = text.cut(shown, max(1, width - left - 1))
+            placed.append(_Placed(row, x, shown, piece.token))
+            x += piece.width
+        x += 1 + sum(ends.get(number, 0) for number in range(first, last + 1))
     return placed
+
+
+def _pieces(c: Context) -> list[list[_Piece]]:
+    """The tokens of the example as they are shown, by word; kept, as a text may have thousands."""
+    example, look = c.selection.example, c.look
+
+    def make() -> list[list[_Piece]]:
+        tokens, conventions = c.project.tokens(example), c.project.a.meta.tokens
+        return [
+            [_piece(look, tokens.texts[n], n, n > word[0], conventions) for n in word]
+            for word in _words(tokens.words.tolist(), c.project.source(example))
+        ]
+
+    return c.project.once(("strip", example, look.ascii), make)
+
+
+def _piece(look: Look, token: str, number: int, inside: bool, conventions: TokenInfo) -> _Piece:
+    shown = _shown(look, token, inside, conventions)
+    return _Piece(number, shown, text.width(shown))
 
 
 def _ends(c: Context) -> dict[int, int]:
@@ -315,10 +342,9 @@ def _words(numbers: list[int], target: int | None) -> list[list[int]]:
     return groups
 
 
-def _shown(look: Look, token: str, inside: bool, conventions: object) -> str:
+def _shown(look: Look, token: str, inside: bool, conventions: TokenInfo) -> str:
     """A token for the strip: inside a word it begins with a dot, not the tokenizer's mark."""
-    continuation = str(getattr(conventions, "continuation", ""))
-    start = str(getattr(conventions, "word_start", ""))
+    continuation, start = conventions.continuation, conventions.word_start
     if continuation and token.startswith(continuation):
         return ("." if look.ascii else "·") + token[len(continuation) :]
     if start and token.startswith(start):

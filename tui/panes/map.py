@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -15,10 +16,12 @@ from ..plots import scatter as plot
 from ..plots.canvas import Canvas
 from ..plots.scale import Scale, legend
 from ..state import Selection
-from ..views.answers import Side
+from ..views.answers import Mention, Side
 
 _SIDE_BY_SIDE = 64
 """Columns from which A and B stand side by side in the B − A view."""
+_MOST_STARS = 60
+"""Mentions that are starred at most: the tokens of a long text would cover the whole map."""
 
 
 @dataclass
@@ -53,8 +56,8 @@ class MapPane(Pane):
         "Every point is a word piece, placed by t-SNE of its hidden state in this layer (0 is the "
         "embeddings). `[` `]` go through the layers, `c` changes the column that colours the "
         "points, their own or one of their *example*; a cell of several points takes the colour "
-        "that most of them have. ★ are the tokens of the selected example, ▸ the chosen word "
-        "among them.\n\n"
+        "that most of them have. ★ are the tokens of the selected example (of very many those "
+        "around the chosen word), ▸ the chosen word among them.\n\n"
         "The arrows jump from point to point; `enter` selects the example of the point under the "
         "cursor, `space` marks it, `b` begins a rectangle whose corner the arrows move, `enter` "
         "then marks all points inside. Head grid and distances follow the marked points' "
@@ -83,7 +86,11 @@ class MapPane(Pane):
         who = "" if not c.project.two else f"{c.project.short(s.view)} · "
         if s.view == "B−A":
             who = "A | B · " if len(self._drawn) > 1 else f"B {c.project.name('B')} · "
-        return f"{who}layer {s.layer} · by {c.project.colouring_title(s.colouring)}"
+        title = f"{who}layer {s.layer} · by {c.project.colouring_title(s.colouring)}"
+        there = len(c.project.mentions(s.example))
+        if there > _MOST_STARS:
+            title += f" · {c.look.marks.star} {_MOST_STARS} of {there:,}"
+        return title
 
     # -- drawing ----------------------------------------------------------------------------
 
@@ -154,11 +161,10 @@ class MapPane(Pane):
     def _stars(self, c: Context, side: Side) -> list[plot.Star]:
         """A star per point of the selected example, labelled once per mention, the chosen first."""
         project, s = c.project, c.selection
-        spans = project.spans(s)
-        chosen = {t for a, b in spans for t in range(a, b)}
+        chosen = {t for a, b in project.spans(s) for t in range(a, b)}
         item = project.item_span(s)
         stars = []
-        for mention in project.mentions(s.example):
+        for mention in _starred(c):
             rows = [row for p in mention.points if (row := project.point_row(side, p)) >= 0]
             aimed = item is not None and item[0] <= mention.token < item[1]
             label = f"{c.look.marks.cursor}{mention.text}" if aimed else mention.text
@@ -353,6 +359,17 @@ class MapPane(Pane):
         side = c.project.side(c.selection.view)
         canvas.blit(x, 0, self._layers(c, width - x, (side,)))
         return canvas
+
+
+def _starred(c: Context) -> list[Mention]:
+    """What is starred: the mentions of the example; of very many those around the chosen item."""
+    mentions = c.project.mentions(c.selection.example)
+    if len(mentions) <= _MOST_STARS:
+        return mentions
+    item = c.project.item_span(c.selection)
+    at = bisect_left([mention.token for mention in mentions], 0 if item is None else item[0])
+    first = max(0, min(at - _MOST_STARS // 2, len(mentions) - _MOST_STARS))
+    return mentions[first : first + _MOST_STARS]
 
 
 def _rectangle(box: _Box) -> tuple[int, int, int, int]:

@@ -334,6 +334,8 @@ def _draw_stars(
         text = texts.clean(star.label, look.ascii)
         if classes is not None and look.depth in ("none", "16") and text:
             text += glyph
+        if not text:
+            continue
         text = texts.cut(text, max(view.width // 3, 4), look.marks.ellipsis)
         size = texts.width(text)
         free = (
@@ -343,7 +345,7 @@ def _draw_stars(
         )
         column, row = next(free, (-1, -1))
         if column < 0:
-            missing += bool(text)
+            missing += 1
             continue
         canvas.put(column, row, text, replace(look.star, fg=colour if kind >= 0 else look.star.fg))
         taken[row, _span(column, size, x)] = True

@@ -81,23 +81,36 @@ def _items(p: Project, example: int) -> ItemRows:
         start, stop = np.searchsorted(examples, [example, example + 1]).tolist()
         ranges[side] = np.arange(start, stop, dtype=np.int32)
         tokens[side] = all_tokens[start:stop]
-    same = all(np.array_equal(tokens["A"], tokens[side]) for side in sides)
-    if same and (len(sides) == 1 or (tokens["A"][:, 1] > 0).all()):
+    if not p.two or (np.array_equal(tokens["A"], tokens["B"]) and _same_texts(p, ranges, tokens)):
         return ItemRows(tokens["A"], ranges)
     return _matched(p, ranges, tokens)
+
+
+def _same_texts(p: Project, ranges: dict[Side, Ints], tokens: dict[Side, Ints]) -> bool:
+    """Whether the items without tokens have the same texts in both files."""
+    nowhere = np.flatnonzero(tokens["A"][:, 1] == 0)
+    texts = [
+        [p.file(side).items.cell("text", row) for row in rows[nowhere].tolist()]
+        for side, rows in ranges.items()
+    ]
+    return texts[0] == texts[-1]
 
 
 def _matched(p: Project, ranges: dict[Side, Ints], tokens: dict[Side, Ints]) -> ItemRows:
     """Items of two files side by side: the same tokens, or the same text where there are none."""
     rows: dict[tuple[int, int, str, int], dict[Side, int]] = {}
+    places: dict[tuple[int, int, str, int], int] = {}
     for side, numbers in ranges.items():
         met: Counter[tuple[int, int, str]] = Counter()
+        place = 0
         for row, (start, stop) in zip(numbers.tolist(), tokens[side].tolist(), strict=True):
             words = "" if stop else str(p.file(side).items.cell("text", row))
             key = (start, stop, words)
+            place = max(place, start)  # without tokens an item stays behind the one before it
+            places.setdefault((*key, met[key]), place)
             rows.setdefault((*key, met[key]), {})[side] = row
             met[key] += 1
-    order = sorted(rows, key=lambda key: key[0])  # stable: those without tokens stay as they came
+    order = sorted(rows, key=lambda key: places[key])
     return ItemRows(
         np.array([key[:2] for key in order], dtype=np.int32).reshape(-1, 2),
         {
