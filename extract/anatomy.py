@@ -72,11 +72,12 @@ class Anatomy:
         return tuple(stack.side for stack in self.stacks)
 
 
-def anatomy_of(model: Any, *, interface: bool | None = None) -> Anatomy:
+def anatomy_of(model: Any, *, headed: bool = False, interface: bool | None = None) -> Anatomy:
     """Finds the parts of a model of transformers.
 
     Args:
         model: the model.
+        headed: whether it has a head.
         interface: whether to go through the attention interface; None for wherever it can.
 
     Raises:
@@ -85,7 +86,7 @@ def anatomy_of(model: Any, *, interface: bool | None = None) -> Anatomy:
     base = model.base_model
     # of a model that also sees or hears, the part that reads
     base = getattr(base, "language_model", base)
-    apart = base is not model or model.get_output_embeddings() is None
+    apart = base is not model or not headed
     if getattr(model.config, "is_encoder_decoder", False) and _has_two_stacks(model):
         encoder, decoder = model.get_encoder(), model.get_decoder()
         stacks: tuple[Stack, ...] = (

@@ -223,9 +223,15 @@ def describe(
     Raises:
         ExtractError: the architecture is not supported.
     """
+    if model.main_input_name != "input_ids":
+        raise ExtractError(
+            f"{type(model).__name__} reads {model.main_input_name}, not text; it is not supported."
+        )
     device = _input_device(model)
     predicts_tokens = loaded_as is not None and head in ("language-model", "seq2seq")
-    anatomy, probed = probe(model, device, language_model=predicts_tokens)
+    anatomy, probed = probe(
+        model, device, headed=loaded_as is not None, language_model=predicts_tokens
+    )
     side = side if side in anatomy.sides else anatomy.sides[-1]
     stack = anatomy.stacks[anatomy.sides.index(side)]
     info = ModelInfo(
@@ -297,10 +303,11 @@ def _input_device(model: Any) -> torch.device:
 
 
 def _start_id(model: Any) -> int:
-    for config in (getattr(model, "generation_config", None), model.config):
-        start = getattr(config, "decoder_start_token_id", None)
-        if isinstance(start, int):
-            return start
+    for name in ("decoder_start_token_id", "bos_token_id"):  # as transformers' own generation does
+        for config in (getattr(model, "generation_config", None), model.config):
+            start = getattr(config, name, None)
+            if isinstance(start, int):
+                return start
     raise ExtractError(
         f"The config.json of {type(model).__name__} does not say which token its decoder starts "
         "with (decoder_start_token_id)."

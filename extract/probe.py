@@ -95,14 +95,15 @@ class _Look:
 
 
 def probe(
-    model: Any, device: torch.device, *, language_model: bool = False
+    model: Any, device: torch.device, *, headed: bool = False, language_model: bool = False
 ) -> tuple[Anatomy, Probed]:
     """Runs a few tokens, which also proves that attention can be captured.
 
     Args:
         model: in evaluation mode.
         device: where its input goes.
-        language_model: whether it has a head that predicts tokens.
+        headed: whether it has a head.
+        language_model: whether its head predicts tokens.
 
     Returns:
         The model's parts, and what was seen.
@@ -110,14 +111,14 @@ def probe(
     Raises:
         ExtractError: attention cannot be captured, or cannot be shown as one map per head.
     """
-    anatomy = anatomy_of(model)
+    anatomy = anatomy_of(model, headed=headed)
     if not anatomy.interface:
         return anatomy, _probe(anatomy, device, language_model)
     try:
         return anatomy, _probe(anatomy, device, language_model)
     except NoInterface as error:
         try:
-            anatomy = anatomy_of(model, interface=False)
+            anatomy = anatomy_of(model, headed=headed, interface=False)
             return anatomy, _probe(anatomy, device, language_model)
         except Exception:  # it was worth a try; what was wrong first is what matters
             raise error from None
@@ -153,7 +154,10 @@ def _check_calls(anatomy: Anatomy, calls: Mapping[str, int], name: str) -> None:
             if calls.get(kind, 0) == layers and layers > 0:
                 continue
             if not calls.get(kind, 0):
-                raise NoInterface(f"No {kind} attention of {name} could be seen as it ran.")
+                raise NoInterface(
+                    f"{name} computes no {kind} attention that could be seen; this architecture is "
+                    "not supported."
+                )
             raise NoInterface(
                 f"{name} has {layers} layers and attends in {calls.get(kind, 0)} of them; models "
                 "with layers that do not attend are not supported."
