@@ -174,6 +174,7 @@ def task_options(options: RunOptions) -> TaskOptions:
         side=options.side,
         kinds=options.kinds,
         seed=options.seed,
+        limit=options.limit,
     )
 
 

@@ -41,11 +41,11 @@ class TaskOptions:
         data: what the data is called in messages.
         span_head: safetensors file that turns span pairs into predictions.
         points: which tokens become points, as the task understands it; "" is its own choice.
-        labels: names of labels that spans are made of, for ``tagging``.
         generate: most tokens that a language model adds to each text.
         side: whose hidden states the points are of, for encoder-decoders.
         kinds: further fields whose kind of column is given: name to kind.
         seed: of random choices.
+        limit: only the first so many examples are taken of those that were read; None takes all.
     """
 
     data: Path = field(default_factory=Path)
@@ -55,6 +55,7 @@ class TaskOptions:
     side: str = "target"
     kinds: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

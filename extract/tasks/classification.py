@@ -91,7 +91,8 @@ class Classification(Task[Labelled]):
         groups = source.groups
         check_found(self._choice, [(one.given.whole, None) for one in groups])
         if self._choice.name == "sample":
-            shares = quotas([len(one.given.whole) for one in groups], self._choice.count)
+            sizes = [len(one.given.whole) for one in groups]
+            shares = quotas(sizes, self._choice.count, self.options.limit)
             source.groups = [replace(one, quota=n) for one, n in zip(groups, shares, strict=True)]
         return source
 

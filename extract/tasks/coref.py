@@ -28,7 +28,7 @@ from .base import (
     TaskOptions,
     Values,
 )
-from .columns import cell, column_for, free_name, shared_fields
+from .columns import cell, check_kinds, column_for, free_name, shared_fields
 
 if TYPE_CHECKING:
     from ..models import LoadedModel
@@ -131,12 +131,14 @@ class Coref(Task[TextGroup]):
     def __init__(self, options: TaskOptions | None = None) -> None:
         super().__init__(options)
         self._head = self.options.span_head is not None
+        self._untyped = False
         self._example_fields: dict[str, tuple[str, Column]] = {}
         self._pair_fields: dict[str, tuple[str, Column]] = {}
 
     def read(self, records: RecordSource, *, skip_bad: bool) -> Source[TextGroup]:
         """Groups span pairs by their text; see :func:`extract.data.pairs_from_records`."""
         reading = pairs_from_records(records, skip_bad=skip_bad)
+        self._untyped = records.format in ("csv", "tsv", "tsv-unquoted")
         notes = []
         if reading.dropped_fields:
             names = ", ".join(reading.dropped_fields)
@@ -173,9 +175,15 @@ class Coref(Task[TextGroup]):
         return Placed(group.id, group.text, encoded, source, points, pairs), bad
 
     def tables(self, groups: Sequence[TextGroup], loaded: LoadedModel) -> Tables:
-        """The columns of the coref task, and one for each further simple field of the data."""
+        """The columns of the coref task, and one for each further simple field of the data.
+
+        Raises:
+            UsageError: a kind was given for a field that is not there or does not fit it.
+        """
         records = [[record.extras for record in group.records] for group in groups]
         shared, own = shared_fields(records)
+        kinds = self.options.kinds
+        check_kinds(kinds, [*shared, *own])
         examples, pairs = dict(_EXAMPLES), dict(_PAIRS)
         for names, table, fields, values in (
             (shared, examples, self._example_fields, [group[0] for group in records]),
@@ -183,7 +191,8 @@ class Coref(Task[TextGroup]):
         ):
             for name in names:
                 free = free_name(name, {"id", "text", *table})
-                table[free] = column_for(name, [extras.get(name) for extras in values])
+                cells = [extras.get(name) for extras in values]
+                table[free] = column_for(name, cells, kinds.get(name), untyped=self._untyped)
                 fields[name] = (free, table[free])
         return Tables(examples, dict(_POINTS), pairs)
 

@@ -80,13 +80,15 @@ def parse_points(text: str, task: str, allowed: Sequence[str]) -> Choice:
     return Choice(name)
 
 
-def quotas(sizes: Sequence[int], count: int) -> list[int]:
+def quotas(sizes: Sequence[int], count: int, limit: int | None = None) -> list[int]:
     """How many of ``count`` points fall to each text: in proportion, and ``count`` in all.
 
     Args:
         sizes: of the texts, in words or characters.
         count: points of the whole data set.
+        limit: texts that are taken, None for all; later ones get no points.
     """
+    sizes = [size if limit is None or i < limit else 0 for i, size in enumerate(sizes)]
     total, before, sum_so_far = sum(sizes), 0, 0
     found = []
     for size in sizes:

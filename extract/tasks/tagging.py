@@ -29,10 +29,10 @@ from .base import (
 from .columns import FieldColumns, check_kinds, free_name
 from .points import Choice, check_found, matching_words, parse_points, quotas, sampled
 from .reading import Parsed, further, identifier, read_each
+from .tag_head import Said, TagPredictor
 from .words import WORD_FIELDS, WordRecord, read_words, word_tokens
 
 if TYPE_CHECKING:
-    from ..capture import Ran
     from ..models import LoadedModel
     from ..records import RecordSource
 
@@ -47,9 +47,6 @@ MOST_WORDS = 20_000
 
 _CHOICES = ("tagged", "gold", "all", "sample", "regex", "words")
 _KNOWN = {"id", "tags", *WORD_FIELDS}
-
-Said = tuple[str, float]
-"""The label that a model gives to a word, and its probability."""
 
 
 @dataclass(frozen=True)
@@ -74,40 +71,6 @@ class Tagged:
     untyped: bool = False
     lost: int = 0
     line: int = 0
-
-
-@dataclass
-class TagPredictor:
-    """The label of the highest logit at the first piece of each word.
-
-    Attributes:
-        labels: by number.
-        full: True, the logits are the head's.
-    """
-
-    labels: tuple[str, ...]
-    full: bool = True
-
-    def predict(self, ran: Ran, batch: Sequence[Placed[Any]]) -> list[Any]:
-        """For each example a label and its probability for each word, None without a token."""
-        if ran.logits is None:
-            raise ValueError("the model was run without its head")
-        rows = [row for row, one in enumerate(batch) for span in one.items if span != NOWHERE]
-        at = [span[0] for one in batch for span in one.items if span != NOWHERE]
-        logits = ran.logits[rows, at].float()
-        best = logits.softmax(-1).max(-1)
-        said = iter(zip(best.indices.tolist(), best.values.tolist(), strict=True))
-        found: list[Any] = []
-        for one in batch:
-            answers: list[Said | None] = []
-            for span in one.items:
-                if span == NOWHERE:
-                    answers.append(None)
-                else:
-                    label, probability = next(said)
-                    answers.append((self.labels[label], probability))
-            found.append(answers)
-        return found
 
 
 @dataclass(frozen=True)
@@ -160,12 +123,10 @@ class Tagging(Task[Tagged]):
         source = read_each(records, _parse, skip_bad=skip_bad)
         groups = source.groups
         check_found(self._choice, [(one.words.sentence.text, one.words) for one in groups])
-        total = sum(len(one.words) for one in groups)
-        shares = quotas([len(one.words) for one in groups], self._choice.count or MOST_WORDS)
-        if total > (self._choice.count or MOST_WORDS):
-            source.groups = [replace(one, quota=n) for one, n in zip(groups, shares, strict=True)]
-        else:
-            source.groups = [replace(one, quota=len(one.words)) for one in groups]
+        sizes = [len(one.words) for one in groups]
+        wanted, limit = self._choice.count or MOST_WORDS, self.options.limit
+        shares = quotas(sizes, wanted, limit) if sum(sizes[:limit]) > wanted else sizes
+        source.groups = [replace(one, quota=n) for one, n in zip(groups, shares, strict=True)]
         return source
 
     def given(self, group: Tagged) -> Given:

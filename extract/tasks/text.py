@@ -88,11 +88,11 @@ class Texts(Task[Text]):
         """Gives each text its share of the points, if they are a sample."""
         groups = source.groups
         sizes = [_size(one) for one in groups]
-        wanted = self._choice.count
-        if not self._choice.name and sum(sizes) > MOST_TOKENS:
+        wanted, limit = self._choice.count, self.options.limit
+        if not self._choice.name and sum(sizes[:limit]) > MOST_TOKENS:
             wanted = MOST_TOKENS
         if wanted:
-            shares = quotas(sizes, wanted)
+            shares = quotas(sizes, wanted, limit)
             source.groups = [replace(one, quota=n) for one, n in zip(groups, shares, strict=True)]
             source.notes.append(
                 f"Points are a sample of about {wanted:,} tokens, spread over the texts by their "

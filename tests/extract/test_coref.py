@@ -189,3 +189,18 @@ def test_names_of_columns_can_be_taken() -> None:
     assert free_name("tokens", {"tokens (data)"}) == "tokens (data) (data)"
     shared, own = shared_fields([[{"a": 1.0, "b": 1.0}, {"a": 1.0, "b": True}]])
     assert (shared, own) == (["a"], ["b"])
+
+
+def test_numbers_of_a_csv_file(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(
+        "id,text,span1.text,span1.start,span1.end,span2.text,span2.start,span2.end,year,page\n"
+        "1,he and it,he,0,2,it,7,9,1999,3\n"
+        "2,he or it,he,0,2,it,6,8,2001,4\n"
+    )
+    begun = begin(Coref(TaskOptions(kinds={"page": "text"})), path, tokenizer)
+    assert begun.tables.examples["year"].kind == "continuous"
+    example = begun.rows(1).example
+    assert (example["year"], example["page"]) == (2001.0, "4")
+    with pytest.raises(UsageError, match='no further field "pages"'):
+        begin(Coref(TaskOptions(kinds={"pages": "text"})), path, tokenizer)

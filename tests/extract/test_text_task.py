@@ -104,6 +104,8 @@ def test_many_texts_are_sampled(write_lines: Write, tokenizer: PreTrainedTokeniz
     begun = begin(Texts(), path, tokenizer, limit=64)
     found = sum(len(one.points) for one in begun.placed)
     assert found == 5000 and "sample of about 5,000 tokens" in begun.notes()
+    few = begin(Texts(TaskOptions(points="sample:70", limit=10)), path, tokenizer)
+    assert sum(len(one.points) for one in few.placed[:10]) == 70
     everything = begin(Texts(TaskOptions(points="all")), path, tokenizer)
     assert sum(len(one.points) for one in everything.placed) == 8000
 
