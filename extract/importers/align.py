@@ -207,6 +207,8 @@ def _hay(text: str, *, as_bytes: bool) -> _Hay:
             gaps.append(len(starts))
             continue
         made = char.encode().decode("latin-1") if as_bytes else _folded(char)
+        if not made and stops:
+            stops[-1] = i + 1  # a mark upon the character before it
         units.append(made)
         starts += [i] * len(made)
         stops += [i + 1] * len(made)

@@ -8,7 +8,6 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ExtractError
 from .options import ArrayOptions, ImportOptions, InterpretOptions
 
 if TYPE_CHECKING:
@@ -22,9 +21,9 @@ examples:
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Adds the command to the sub-parsers of a program."""
-    parser = commands.add_parser(
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Adds the command to the sub-parsers of a program and returns its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "import",
         help="take over what was computed elsewhere",
         description="Make a file of what was computed elsewhere; docs/import.md has the layouts.",
@@ -35,6 +34,7 @@ def add_parser(commands: Any) -> None:
     _add_interpret(kinds)
     for kind in ("safetensors", "npz"):
         _add_arrays(kinds, kind)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,31 +45,23 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         ExtractError: it cannot be done.
+        CollateralError: the file cannot be written.
+        ImportError: a library that is needed is not installed.
     """
     options = _options(arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as extract.cli
     from .common import check_paths  # late: it brings numpy
 
-    check_paths(options)
-    try:
-        from collateral import CollateralError
+    check_paths(options)  # before the seconds that torch takes to load
+    from ..console import Console
+    from . import arrays, interpret
 
-        from ..console import Console
-        from . import arrays, interpret
-    except ImportError as error:
-        raise ExtractError(
-            f"{error.name} is missing; importing needs more than the viewer does: in a clone of "
-            "the project, pip install '.[extract]' (see README, section Install)."
-        ) from error
-    try:
-        with Console() as console:
-            if isinstance(options, InterpretOptions):
-                summary = interpret.run(options, console)
-            else:
-                assert isinstance(options, ArrayOptions)
-                summary = arrays.run(options, console)
-    except CollateralError as error:
-        raise ExtractError(str(error)) from error
+    with Console() as console:
+        if isinstance(options, InterpretOptions):
+            summary = interpret.run(options, console)
+        else:
+            assert isinstance(options, ArrayOptions)
+            summary = arrays.run(options, console)
     _show(summary)
     return 0
 
@@ -100,7 +92,6 @@ def _add_arrays(kinds: Any, kind: str) -> None:
     add("--examples", type=Path, required=True, metavar="FILE", help="JSON Lines: id, tokens, ...")
     _add_common(parser)
     add("--architecture", default="", metavar="NAME", help="class of the model, to be shown")
-    add("--causal", action="store_true", help="a token sees only itself and what is before it")
     add("--seed", type=_whole, default=0, metavar="N", help="of the t-SNE (default: 0)")
     add("--perplexity", type=_number, default=30.0, metavar="X", help="of t-SNE (default: 30)")
     add("--threads", type=_whole, metavar="N", help="CPU threads (default: all cores)")
@@ -122,11 +113,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         default="float16",
         help="store a weight in 2 bytes, or in 1 with an error of at most .004 (default: float16)",
     )
+    add("--causal", action="store_true", help="a token sees only itself and what is before it")
     add("--skip-bad", action="store_true", help="leave out and count what cannot be used")
 
 
 def _options(arguments: argparse.Namespace) -> ImportOptions:
-    values = {k: v for k, v in vars(arguments).items() if k not in ("command", "source")}
+    values = {k: v for k, v in vars(arguments).items() if k not in ("command", "source", "act")}
     if arguments.source == "interpret":
         return InterpretOptions(**values)
     return ArrayOptions(kind=arguments.source, **values)

@@ -97,7 +97,7 @@ def _imported(
     states = table.states if table is not None else 0
     layers = dictionary.layers if dictionary is not None else max(1, states - 1)
     kinds = (
-        (AttentionKind("self", dictionary.layers, dictionary.heads),)
+        (AttentionKind("self", dictionary.layers, dictionary.heads, options.causal),)
         if dictionary is not None
         else ()
     )

@@ -193,8 +193,9 @@ def _notes(
         only_table, only_dictionary = len(groups) - both, len(entries) - both
         if only_table or only_dictionary:
             notes.append(
-                f"{many(both, 'example')} are in both files; {only_table} only in the table, "
-                f"without attention, {only_dictionary} only in the dictionary, without points."
+                f"{many(both, 'example')} {'is' if both == 1 else 'are'} in both files, "
+                f"{only_table} only in the table, "
+                f"without attention, and {only_dictionary} only in the dictionary, without points."
             )
     if table is not None and table.repeated:
         what = f"{many(table.repeated, 'header line')} came again in the table"

@@ -21,6 +21,7 @@ class ImportOptions:
         name: of the model, for people; empty takes it from the input's name.
         attention: keep whole attention maps of the first so many texts that have one; None all.
         attention_dtype: how a kept attention weight is stored.
+        causal: decoder attention: a token sees only itself and what is before it.
         skip_bad: leave out what cannot be used instead of stopping.
     """
 
@@ -28,6 +29,7 @@ class ImportOptions:
     name: str = ""
     attention: int | None = None
     attention_dtype: AttentionDtype = "float16"
+    causal: bool = False
     skip_bad: bool = False
 
     def __post_init__(self) -> None:
@@ -84,7 +86,6 @@ class ArrayOptions(ImportOptions):
         examples: JSON Lines that say what the arrays are of.
         kind: the format of ``arrays``.
         architecture: of the model; empty takes it from the file's own metadata.
-        causal: decoder attention: a token sees only itself and what is before it.
         seed, perplexity: of t-SNE.
         threads: of t-SNE; None takes all cores.
     """
@@ -93,7 +94,6 @@ class ArrayOptions(ImportOptions):
     examples: Path = Path()
     kind: Literal["safetensors", "npz"] = "safetensors"
     architecture: str = ""
-    causal: bool = False
     seed: int = 0
     perplexity: float = 30.0
     threads: int | None = None

@@ -24,6 +24,7 @@ _COORDINATE = re.compile(r"layer_(\d{1,4})_tsne_([xy])\Z")
 _AGGREGATED = re.compile(r"aggr_layer_\d+_tsne_[xy]\Z")
 _INDEX = ("", "Unnamed: 0")
 _LONGEST_CELL = 1 << 24
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +204,7 @@ def _number(cell: str, name: str) -> float:
         value = float(cell)
     except ValueError:
         value = np.nan
-    if not np.isfinite(np.float32(value)):
+    if not abs(value) <= _LARGEST:  # so is NaN
         shown = f'"{cell[:20]}"' if cell.strip() else "nothing"
         raise ValueError(f'has {shown} as "{name}"; a point needs a place in every layer')
     return value

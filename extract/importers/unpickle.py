@@ -195,6 +195,7 @@ def _stand_ins() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     made: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
         (ArrayStandIn, "numpy.ndarray"),
         (DtypeStandIn, "numpy.dtype"),
+        (_no_bytes, "builtins.bytes"),
     ]
     for module in _MODULES:
         made += [(_reconstruct, f"{module}._reconstruct"), (_scalar, f"{module}.scalar")]
@@ -204,6 +205,13 @@ def _stand_ins() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
 def _reconstruct(*_: object) -> ArrayStandIn:
     """Stands for numpy's function of that name, whose arguments say nothing that is needed."""
     return ArrayStandIn()
+
+
+def _no_bytes(*arguments: object) -> bytes:
+    """Stands for ``bytes``, which empty arrays call without arguments."""
+    if arguments:
+        raise Refused("holds bytes that are to be made by a call")
+    return b""
 
 
 def _scalar(kind: object, raw: object = b"") -> object:

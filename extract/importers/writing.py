@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import collateral
 from collateral import Writer
-from collateral.schema import Metric
+from collateral.schema import AttentionKind, Metric
 
 from ..errors import ExtractError
 from ..progress import Reporter, stage
@@ -54,9 +54,15 @@ class Survey:
 
 @dataclass
 class _Sums:
-    """Rows that do not sum to one."""
+    """Rows that do not sum to one, and how many examples look ahead.
+
+    Attributes:
+        seen, ahead: maps of several tokens that need not be causal, and those of them that are not.
+    """
 
     examples: int = 0
+    seen: int = 0
+    ahead: int = 0
     worst: float = 0.0
     where: str = ""
 
@@ -112,8 +118,9 @@ def survey(
             if source.has(row):
                 try:
                     maps = source.maps(row)
-                    for kind, weights in maps.items():
-                        _check(example, kind, weights, sums)
+                    for kind in imported.kinds:
+                        if kind.name in maps:
+                            _check(example, kind, maps[kind.name], sums)
                 except Unusable as error:
                     problems.add(error.where, error.what)
                 else:
@@ -122,8 +129,13 @@ def survey(
             first_pair += len(example.pairs)
             advance(1)
     if found.usable:
-        for kind, tool in tools.items():
-            found.metrics += zip(tool.descriptions, tables[kind], strict=True)
+        for name, tool in tools.items():
+            found.metrics += zip(tool.descriptions, tables[name], strict=True)
+    if sums.seen and not sums.ahead:
+        found.notes.append(
+            "No token attends to what is after it: if the model is a decoder, import it with "
+            "--causal, so that head metrics count what a token can see."
+        )
     if sums.examples:
         found.notes.append(
             f"Rows of attention do not sum to one in {many(sums.examples, 'example')} (off by up "
@@ -238,7 +250,7 @@ def _measure(
             values[first_pair : first_pair + len(spans)] = block
 
 
-def _check(example: Example, kind: str, weights: Floats, sums: _Sums) -> None:
+def _check(example: Example, kind: AttentionKind, weights: Floats, sums: _Sums) -> None:
     """Whether weights are numbers between 0 and 1; notes sums of rows that are not one.
 
     Raises:
@@ -251,10 +263,11 @@ def _check(example: Example, kind: str, weights: Floats, sums: _Sums) -> None:
         value = weights[layer, head, query, key]
         shown = "no number" if np.isnan(value) else f"{value:.4g}"
         raise Unusable(
-            f"Example {example.id}, {kind} attention, layer {layer}, head {head}, row {query}, "
-            f"column {key}",
+            f"Example {example.id}, {kind.name} attention, layer {layer}, head {head}, "
+            f"row {query}, column {key}",
             f"is {shown}; weights lie between 0 and 1 (are they from after the softmax?)",
         )
+    _check_order(example, kind, weights, sums)
     off = np.abs(weights.sum(axis=-1, dtype=np.float64) - 1)
     worst = float(off.max())
     if worst > SUM_TOLERANCE:
@@ -263,6 +276,26 @@ def _check(example: Example, kind: str, weights: Floats, sums: _Sums) -> None:
             layer, head, query = (int(at) for at in np.argwhere(off == off.max())[0])
             sums.worst = worst
             sums.where = f"example {example.id}, head {layer}.{head}, row {query}"
+
+
+def _check_order(example: Example, kind: AttentionKind, weights: Floats, sums: _Sums) -> None:
+    """Whether causal attention looks back only; notes whether other attention looks ahead.
+
+    Raises:
+        Unusable: causal attention looks ahead.
+    """
+    if kind.queries != kind.keys or weights.shape[-1] < 2:
+        return
+    ahead = np.triu(weights.max(axis=(0, 1)), 1)
+    looks = float(ahead.max()) > MOST_ABOVE_ONE
+    if kind.causal and looks:
+        query, key = (int(at) for at in np.argwhere(ahead == ahead.max())[0])
+        raise Unusable(
+            f"Example {example.id}, {kind.name} attention",
+            f"is said to be causal, but token {query} attends to token {key} after it",
+        )
+    sums.seen += not kind.causal
+    sums.ahead += looks
 
 
 def _write_example(writer: Writer, example: Example) -> None:
