@@ -117,9 +117,7 @@ def _explained(what: str, delimiter: str) -> str:
         return f"has a cell of more than {_LONGEST_CELL:,} characters; is a quote not closed?"
     if "expected after" in what:
         sign = "tab" if delimiter == "\t" else "comma"
-        return (
-            f"a quoted cell goes on after its closing quote (a {sign} or two quotes belong there)"
-        )
+        return f"a quoted cell goes on after its closing quote, where a {sign} is due"
     if "new-line" in what:
         return "has a carriage return outside quotes; end lines with a newline"
     return f"cannot be read as cells ({what})"

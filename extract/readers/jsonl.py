@@ -159,7 +159,7 @@ class _Stream:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
-                problem, at = error.msg, error.pos
+                problem, at = error.msg.removesuffix(" at"), error.pos
             except (ValueError, RecursionError) as error:
                 problem, at = str(error), self._at
             # a value that ends with what is in memory may go on; an error may be its cut end
