@@ -37,7 +37,7 @@ from ..fields import Value
 from ..readers.base import Record, kind_of
 from ..readers.jsonl import read_jsonl
 from ..tasks.columns import cell, column_for, free_name
-from .align import conventions, placed
+from .align import conventions, joined, placed
 from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values, many
 
 _KNOWN = frozenset({"id", "tokens", "text", "offsets", "special", "source", "points", "pairs"})
@@ -308,6 +308,8 @@ def _example(
         tokens = Tokens(tokens.texts, offsets, tokens.special, tokens.words)
     else:
         text, tokens, found = placed(line.tokens, line.text, info, special)
+        if line.source is not None and not (found and line.text is not None):
+            text, tokens = _two_lines(tokens, line.source, info)
     points = _made_points(line, tokens, tables["points"])
     pairs = []
     for name, first, second, extras in line.pairs:
@@ -319,6 +321,18 @@ def _example(
         Example(line.id, text, tokens, values, points, pairs, source=line.source),
         found,
     )
+
+
+def _two_lines(tokens: Tokens, source: int, info: TokenInfo) -> tuple[str, Tokens]:
+    """A text made of tokens with the source on one line and the target on the next."""
+    halves = [
+        joined(tokens.texts[half], tokens.special[half], info)
+        for half in (slice(0, source), slice(source, None))
+    ]
+    (first, above), (second, below) = halves
+    below[~tokens.special[source:]] += len(first) + 1
+    offsets = np.concatenate([above, below])
+    return f"{first}\n{second}", dataclasses.replace(tokens, offsets=offsets)
 
 
 def _made_points(line: Described, tokens: Tokens, table: _Table) -> list[Point]:

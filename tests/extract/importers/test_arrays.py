@@ -257,6 +257,9 @@ def test_encoder_decoders_have_three_kinds(prepare: Prepare) -> None:
     }
     line = {"id": "s", "tokens": ["a", "b", "c", "</s>", "<s>", "x", "y"], "source": 4}
     with imported(prepare(given, [line])) as c:
+        assert c.examples["text"] == ["a b c\nx y"]
+        offsets = c.tokens("s").offsets.tolist()
+        assert [c.examples["text"][0][a:b] for a, b in offsets] == ["a", "b", "c", "", "", "x", "y"]
         assert [kind.name for kind in c.meta.attention] == ["encoder", "decoder", "cross"]
         assert c.attention("s", kind="cross").shape == (LAYERS, HEADS, 3, 4)
         expected = given["cross/s"].mean(axis=2)[..., 3]
