@@ -194,10 +194,16 @@ def load(
     except (ExtractError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # what is no text model fails in as many ways as there are models
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        half = {weight.dtype for weight in model.parameters()} & {torch.float16, torch.bfloat16}
+        if half:
+            raise ExtractError(
+                f"{path} is a {type(model).__name__}, which cannot be run in "
+                f"{str(half.pop()).removeprefix('torch.')} ({first}); try --dtype float32."
+            ) from error
         raise ExtractError(
             f"{path} is a {type(model).__name__}, which is not supported: only models that are "
-            f"stacks of attention layers over text are ({first.rstrip('.')})."
+            f"stacks of attention layers over text are ({first})."
         ) from error
 
 

@@ -111,6 +111,7 @@ _FAMILIES: dict[str, tuple[str, dict[str, Any], str]] = {
         _GROUPED
         | {
             "head_dim": 8,
+            "query_pre_attn_scalar": 8,
             "sliding_window": 4,
             "attn_logit_softcapping": 3.0,
             "final_logit_softcapping": 2.0,
@@ -123,6 +124,7 @@ _FAMILIES: dict[str, tuple[str, dict[str, Any], str]] = {
         | {
             "num_hidden_layers": 3,
             "head_dim": 8,
+            "query_pre_attn_scalar": 8,
             "sliding_window": 4,
             "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
         },
@@ -207,7 +209,7 @@ def tiny_model(
     model = getattr(library, factory).from_config(config).eval()
     generator = torch.Generator().manual_seed(seed)
     if std is None:
-        std = 0.2 if family == "t5" else 0.3  # T5 does not scale scores
+        std = {"t5": 0.2, "xlnet": 0.6, "marian": 0.4}.get(family, 0.3)  # T5 scales no scores
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
             if weight.ndim > 1:
@@ -243,9 +245,14 @@ def save_tiny(
         options["id2label"] = dict(enumerate(labels))
         options["label2id"] = {label: number for number, label in enumerate(labels)}
     tiny_model(family, head=head, **options).save_pretrained(folder)
-    made = tokenizer if tokenizer is not None else tiny_tokenizer(_FAMILIES[family][2])
+    made = tokenizer if tokenizer is not None else tokenizer_of(family)
     made.save_pretrained(folder)
     return folder
+
+
+def tokenizer_of(family: str) -> Any:
+    """The fast tokenizer that fits a family."""
+    return tiny_tokenizer(_FAMILIES[family][2])
 
 
 def tiny_tokenizer(kind: str) -> Any:
