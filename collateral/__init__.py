@@ -17,6 +17,12 @@ opens as fast as one of 10 MB, because only what is asked for is read:
     c.coordinates(0)                          # the map of the embeddings, float32 [points, 2]
     c.tokens("wsc-000").texts                 # with .offsets into c.examples["text"]
     c.attention("wsc-000", layer=2, head=1)   # float32 [queries, keys], this head only
+    c.attention_kept("wsc-000")               # None: all weights; k: the k largest of each row
+    c.attention_rest("wsc-000", layer=2)      # float32 [heads, queries], what was not kept
+    c.items, c.item_tokens                    # words, labels or tokens, if the file has them
+    c.summaries                               # metrics of the whole data set: c.head_summary(name)
+    c.has_value_norms("wsc-000")              # then c.value_norms(...): [layers, heads, keys]
+    c.side("wsc-000", "text")                 # its tokens; "source", "target": of an encoder-decoder
 
 Questions over many examples count each example once, however many pairs it has:
 
@@ -33,7 +39,7 @@ Questions over many examples count each example once, however many pairs it has:
 Writing one, from any source of numbers (see ``Writer``):
 
     import numpy as np
-    from collateral import AttentionKind, Meta, Metric, ModelInfo, TokenInfo, Tokens
+    from collateral import AttentionKind, Meta, Metric, ModelInfo, TokenInfo, Tokens, top_k
 
     model = ModelInfo("mine", "BertModel", layers=2, heads=4, hidden_size=128)
     meta = Meta("text", model, TokenInfo(), (AttentionKind("self", 2, 4),))
@@ -44,6 +50,16 @@ Writing one, from any source of numbers (see ``Writer``):
         maps = np.full((2, 4, 2, 2), 0.5)
         writer.add_attention(row, maps)
         writer.append_metric("std", maps.std(axis=(2, 3))[None])
+        row = writer.add_example("second", "hello world", tokens)
+        writer.add_sparse_attention(row, *top_k(maps, 1), keys=2)
+        writer.add_value_norms(row, np.ones((2, 4, 2)))
+        writer.append_metric("std", maps.std(axis=(2, 3))[None])
+        writer.add_summary(Metric("moved", "change"), np.zeros((2, 4)))
+
+A file of words, labels or tokens is created with ``items={column: Column(...)}`` and filled with
+``add_item``; the examples of an encoder-decoder are added with ``source_tokens``. Attention may be
+packed where it is computed (``pack_attention``, ``pack_sparse_attention``) and written elsewhere
+(``add_packed_attention``).
 
 The file appears when the block is left, whole, or not at all. Anything wrong with a file raises
 ``CollateralError``; asking for what it does not hold raises KeyError, wrong use of the writer

@@ -16,8 +16,6 @@ from .schema import FORMAT, AttentionKind, Encoding, Meta
 from .section import Section
 from .source import Source
 
-_AS_KEPT = "Read what was kept only."
-
 
 class Entry(NamedTuple):
     """One row of the attention directory (see ``layout.DIRECTORY``)."""
@@ -187,7 +185,7 @@ class Attention:
         if is_sparse and math.prod(shape) > layout.MAX_FILLED:
             sizes = " x ".join(f"{size:,}" for size in shape)
             what = f"the attention of example {entry.example} is too large to be filled out"
-            advice = "Read one head, or what was kept only." if len(layers) > 1 else _AS_KEPT
+            advice = "Read fewer heads at once, or what was kept only."
             raise self._source.error(f"{what}: {sizes} weights", advice)
         result = (np.zeros if is_sparse else np.empty)(shape, dtype=np.float32)
         for i, layer in enumerate(layers):

@@ -57,7 +57,8 @@ class Collateral:
 
     def __repr__(self) -> str:
         model, counts = self.meta.model, self.meta.counts
-        rows = ", ".join(f"{counts.get(name, 0)} {name}" for name in sections.TABLES)
+        rows = ", ".join(f"{counts[name]} {name}" for name in sections.TABLES[:3])
+        rows += f", {counts['items']} items" if self.items.columns else ""
         heads = f"{model.layers} layers, {model.heads} heads"
         return f"<Collateral {self.path!r}: {self.meta.task}, {model.name}, {heads}, {rows}>"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
@@ -73,7 +74,7 @@ def softmax_rows(rng: np.random.Generator, shape: tuple[int, ...], causal: bool 
     """Attention weights [..., queries, keys] that sum to one in each row; peaked."""
     logits = 2.5 * rng.normal(size=shape)
     if causal:
-        logits = np.where(np.tri(*shape[-2:]) > 0, logits, -np.inf)
+        logits = np.where(np.tril(np.ones(shape[-2:], dtype=bool)), logits, -np.inf)
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 

@@ -176,7 +176,7 @@ def test_what_cannot_be_exported_names_what_can(
     for what, expected in (
         (
             "heads",
-            "no 'heads' to export; there is: examples, points, pairs, metric:NAME or attention",
+            "no 'heads' to export; there is: examples, points, pairs, items, metric:NAME, summ",
         ),
         ("metric", "no 'metric' to export; there is: examples"),
         ("points:", "no 'points:' to export"),

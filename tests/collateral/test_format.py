@@ -17,8 +17,9 @@ import numpy.typing as npt
 import pytest
 
 import collateral
-from collateral import layout, schema, sections
+from collateral import layout, schema, sections, sparse
 from tests.factory import write_collateral
+from tests.factory_parts import write_tagging, write_translation
 
 SPECIFICATION = Path(collateral.__file__).with_name("format.md")
 TEXT = SPECIFICATION.read_text(encoding="utf-8")
@@ -49,9 +50,15 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_collateral(tmp_path_factory.mktemp("format") / "toy.msgpack", examples=9)
+@pytest.fixture(scope="module", params=["pairs", "words", "translation"])
+def path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """Files that have, together, every section there is."""
+    target = tmp_path_factory.mktemp("format") / f"{request.param}.msgpack"
+    if request.param == "words":
+        return write_tagging(target, kept=3)
+    if request.param == "translation":
+        return write_translation(target, kept=2)
+    return write_collateral(target, examples=9)
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +119,29 @@ def expected_sections(c: collateral.Collateral) -> dict[str, tuple[str, str, tup
         wanted = title.partition("(")[2].rstrip(")")
         plain = dtype.strip("`")
         if pattern == "TABLE/COLUMN":
-            for table in (c.examples, c.points, c.pairs):
+            for table in (c.examples, c.points, c.pairs, c.items):
                 for name, column in table.columns.items():
                     if column == wanted:
                         found[f"{table.name}/{name}"] = (kind, plain, (), len(table))
+        elif pattern in ("items/@example", "items/@tokens", "examples/@source"):
+            if c.items.columns if pattern[0] == "i" else c.meta.attention[0].keys != "text":
+                extents = tuple(int(n) for n in row.split(", ") if n)
+                found[pattern] = (kind, plain, extents, counts[rows])
+        elif pattern == "head_summary/SUMMARY":
+            for summary in c.summaries.values():
+                k = c.meta.kind(summary.attention)
+                assert k is not None
+                found[f"head_summary/{summary.name}"] = (kind, plain, (k.layers, k.heads), 1)
+        elif pattern in ("value_norm/KIND", "value_norm_places/KIND"):
+            for k in c.meta.attention:
+                stored = c.value_norm_examples(k.name)
+                keys = [c.attention_shape(example, k.name)[3] for example in stored]
+                group = pattern.partition("/")[0]
+                if stored and group == "value_norm":
+                    assert row == "layers {K}, heads {K}"
+                    found[f"{group}/{k.name}"] = (kind, plain, (k.layers, k.heads), sum(keys))
+                elif stored:
+                    found[f"{group}/{k.name}"] = (kind, plain, (int(row),), len(keys))
         elif pattern == "head_metric/METRIC":
             assert (row, rows) == ("layers {K}, heads {K}", "examples or pairs")
             for metric in c.metrics.values():
@@ -129,10 +155,10 @@ def expected_sections(c: collateral.Collateral) -> dict[str, tuple[str, str, tup
                     counts[f"{metric.unit}s"],
                 )
         else:
-            group = {"distance/MEASURE": list(c.measures), "quality/NAME": list(c.quality)}
-            group["coordinates/LAYER"] = [str(layer) for layer in range(states)]
+            each = {"distance/MEASURE": list(c.measures), "quality/NAME": list(c.quality)}
+            each["coordinates/LAYER"] = [str(layer) for layer in range(states)]
             extents = tuple(states if n == "L + 1" else int(n) for n in row.split(", ") if n)
-            for name in group.get(pattern, [""]):
+            for name in each.get(pattern, [""]):
                 key = pattern.partition("/")[0] + f"/{name}" if name else pattern
                 found[key] = (kind, plain, extents, counts[rows])
     return found
@@ -149,11 +175,10 @@ def test_sections_in_index_and_code_and_records(path: Path, stream: list[Any]) -
         assert stored == expected
         all_columns = {
             table.name: {name: table.describe(name) for name in table}
-            for table in (c.examples, c.points, c.pairs)
+            for table in (c.examples, c.points, c.pairs, c.items)
+            if table.columns
         }
-        shapes = sections.declared(
-            c.meta, all_columns, c.metrics, c.measures, c.summaries
-        )
+        shapes = sections.declared(c.meta, all_columns, c.metrics, c.measures, c.summaries)
     for name, shape in shapes.items():
         assert (shape.kind, shape.dtype, shape.row) == expected[name][:3]
     for record in stream[1:-2]:
@@ -168,6 +193,7 @@ def test_column_kinds_and_array_types_are_all_described() -> None:
     described = [re.search(r"\((\w+)\)", row[0]) for row in TABLES["section"]]
     kinds = {match[1] for match in described if match}
     assert kinds == set(typing.get_args(schema.Kind)) == set(sections.COLUMN_TYPES)
+    assert set(typing.get_args(schema.Encoding)) == set(layout.ENCODING_NAMES)
     types = {row[2].strip("`") for row in TABLES["section"]} - {""}
     assert types == set(sections.ARRAY_TYPES)
 
@@ -214,13 +240,19 @@ def check_attention(data: bytes, entry: dict[str, int], index: dict[str, Any]) -
     assert layout.checksum(whole) == entry["checksum"]
     record = msgpack.unpackb(whole)
     kind = index["meta"]["attention"][entry["kind"]]
-    stated = {names(row[0])[0]: (int(row[1]), row[2].strip("`")) for row in TABLES["encoding"]}
-    number, dtype = stated[record["encoding"]]
+    stated = {names(row[0])[0]: (int(row[1]), names(row[2])) for row in TABLES["encoding"]}
+    number, (dtype, *others) = stated[record["encoding"]]
     assert number == entry["encoding"]
     assert record["kind"] == kind["name"]
     assert record["example"] == entry["example"]
     assert record["shape"] == [kind["layers"], kind["heads"], entry["queries"], entry["keys"]]
     size = entry["queries"] * entry["keys"] * np.dtype(dtype).itemsize
+    if others:  # sparse: m = queries * (k * (size of a number + 2) + 2), by the specification
+        size = len(record["data"]) // (kind["layers"] * kind["heads"])
+        each = size / entry["queries"] - 2
+        kept = int(each / (np.dtype(dtype).itemsize + 2))
+        assert each == kept * (np.dtype(dtype).itemsize + 2)
+        assert 1 <= kept == min(index["meta"]["settings"]["kept"], entry["keys"])
     for i in range(kind["layers"] * kind["heads"]):
         part = data[entry["data_at"] + i * size : entry["data_at"] + (i + 1) * size]
         assert part == record["data"][i * size : (i + 1) * size]
@@ -297,6 +329,8 @@ def test_limits_are_those_of_the_code() -> None:
         (f"{layout.MAX_LAYERS:,} layers and heads", layout.MAX_HEADS),
         (f"{layout.MAX_LABELS:,} labels", layout.MAX_LABELS),
         (f"{layout.MAX_TOKENS:,} tokens", layout.MAX_TOKENS),
+        (f"more than {layout.MAX_FILLED:,} weights at once", layout.MAX_FILLED),
+        (f"`topk16` up to {layout.most_keys('topk16'):,} keys", layout.most_keys("topk16")),
         (f"{layout.MAX_LIST:,} entries in a list", layout.MAX_LIST),
         (f"{layout.MAX_CONTAINERS:,} lists and maps", layout.MAX_CONTAINERS),
         (f"{layout.TRAILER_SIZE} bytes: where the index is", layout.TRAILER_SIZE),
@@ -309,11 +343,24 @@ def test_errors_of_encodings_are_kept() -> None:
     stated = {names(row[0])[0]: float(row[4]) for row in TABLES["encoding"]}
     assert stated == layout.ENCODING_ERROR
     weights = np.linspace(0, 1, 200_001)
-    for encoding, most in layout.ENCODING_ERROR.items():
+    for encoding in layout.ENCODINGS:
+        most = stated[encoding]
         back = layout.decode_attention(layout.encode_attention(weights, encoding))
         assert back.dtype == np.float32
         error = np.abs(back - weights).max()
         assert 0.95 * most < error <= most  # stated as tight as it is
+
+
+@pytest.mark.parametrize("encoding", layout.SPARSE)
+def test_errors_of_kept_weights(encoding: schema.Encoding) -> None:
+    weights = np.linspace(0.5, 1, 1 << 14).reshape(1, 1, 4, -1)  # where float16 is coarsest
+    indices = np.broadcast_to(np.arange(weights.shape[3]), weights.shape)
+    kept = sparse.Kept(indices, weights, np.zeros((1, 1, 4)))
+    stored = sparse.encode(kept, weights.shape[3], encoding)[0, 0]
+    back = sparse.split(stored, 4, weights.shape[3], encoding).weights
+    error = np.abs(layout.decode_attention(back) - weights).max()
+    most = layout.ENCODING_ERROR[encoding]
+    assert 0.95 * most < error <= most
 
 
 def test_uint8_formula() -> None:
@@ -357,7 +404,25 @@ def array(stream: list[Any], name: str) -> npt.NDArray[Any]:
         for r in stream
         if of(r, name)
     ]
-    return np.concatenate(parts)
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def heads_of(record: dict[str, Any]) -> npt.NDArray[np.float32]:
+    """Attention as the specification says it is stored, filled out one weight after another."""
+    if record["encoding"] == "float16":
+        return np.frombuffer(record["data"], dtype="<f2").reshape(record["shape"]).astype("f4")
+    assert record["encoding"] == "topk16"
+    layers, heads, queries, keys = record["shape"]
+    filled = np.zeros((layers * heads, queries, keys), dtype=np.float32)
+    size = len(record["data"]) // len(filled)
+    kept = (size // queries - 2) // 4
+    for number, head in enumerate(filled):
+        data = record["data"][number * size : (number + 1) * size]
+        for i in range(queries * kept):
+            (key,) = struct.unpack_from("<H", data, 2 * i)
+            (weight,) = struct.unpack_from("<e", data, 2 * queries * kept + 2 * i)
+            head[i // kept, key] = weight
+    return filled.reshape(record["shape"])
 
 
 def of(record: Any, name: str) -> bool:
@@ -367,7 +432,7 @@ def of(record: Any, name: str) -> bool:
 def test_read_from_the_front_gives_the_same(path: Path, stream: list[Any]) -> None:
     index = stream[-2]
     with collateral.open(path) as c:
-        for table in (c.examples, c.points, c.pairs):
+        for table in (c.examples, c.points, c.pairs, c.items):
             for name, kind in table.columns.items():
                 key = f"{table.name}/{name}"
                 if kind == "text":
@@ -393,14 +458,32 @@ def test_read_from_the_front_gives_the_same(path: Path, stream: list[Any]) -> No
             tokens = c.tokens(row)
             assert tuple(entry[0]) == tokens.texts
             assert entry[1] == tokens.offsets.astype("<i4").tobytes()
-        records = [r for r in stream[1:-2] if r["record"] == "attention"]
-        assert [r["example"] for r in records] == list(c.attention_examples())
-        for record in records:
-            stored = np.frombuffer(record["data"], dtype="<f2").reshape(record["shape"])
-            np.testing.assert_array_equal(stored, c.attention(record["example"]))
+        for name in c.summaries:
+            (values,) = array(stream, f"head_summary/{name}")
+            np.testing.assert_array_equal(values, c.head_summary(name))
+        check_kinds(c, stream)
 
 
-def test_the_example_in_the_specification_runs(path: Path) -> None:
+def check_kinds(c: collateral.Collateral, stream: list[Any]) -> None:
+    """Attention and value norms of each kind, read from the front."""
+    records = [r for r in stream[1:-2] if r["record"] == "attention"]
+    for kind in c.meta.attention:
+        mine = [r for r in records if r["kind"] == kind.name]
+        assert tuple(sorted(r["example"] for r in mine)) == c.attention_examples(kind.name)
+        for record in mine:
+            found = c.attention(record["example"], kind.name)
+            np.testing.assert_array_equal(heads_of(record), found)
+        places = array(stream, f"value_norm_places/{kind.name}").tolist()
+        norms = array(stream, f"value_norm/{kind.name}")
+        assert len(places) == len(c.value_norm_examples(kind.name))
+        for number, (example, start) in enumerate(places):
+            stop = places[number + 1][1] if number + 1 < len(places) else len(norms)
+            found = c.value_norms(example, kind.name)
+            np.testing.assert_array_equal(np.moveaxis(norms[start:stop], 0, 2), found)
+
+
+def test_the_example_in_the_specification_runs(tmp_path: Path) -> None:
+    path = write_collateral(tmp_path / "toy.msgpack", examples=9)
     block = re.search(r"((?:^    .*\n)+)\nThe index is the last object but one", TEXT, re.MULTILINE)
     assert block is not None
     code = textwrap.dedent(block[1]).replace("tuned.msgpack", str(path))
