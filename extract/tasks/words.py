@@ -16,6 +16,9 @@ from .base import NOWHERE, Range, Words
 WORD_FIELDS = ("words", "text", "ranges", "heads", "deprels")
 """Fields of a record that say where its words stand and how they depend on each other."""
 
+_LONGEST_WORD = 40
+"""Characters between white space that are taken for a word at most."""
+
 
 @dataclass(frozen=True)
 class WordRecord:
@@ -124,7 +127,8 @@ def written_word(text: str, start: int, end: int) -> str:
     """The word of a text around some of its characters, for texts whose words are not given.
 
     That is what stands between white space, without the punctuation and signs around it; those
-    are words of their own. It depends on the text alone, so that it is the same for all models.
+    are words of their own. Where white space is far (Chinese, addresses of pages), it is the
+    characters themselves. It depends on the text alone, so that it is the same for all models.
     """
     while start < end and text[start].isspace():
         start += 1
@@ -133,10 +137,12 @@ def written_word(text: str, start: int, end: int) -> str:
     if start == end:
         return ""
     low, high = start, end
-    while low > 0 and not text[low - 1].isspace():
+    while low > 0 and not text[low - 1].isspace() and high - low <= _LONGEST_WORD:
         low -= 1
-    while high < len(text) and not text[high].isspace():
+    while high < len(text) and not text[high].isspace() and high - low <= _LONGEST_WORD:
         high += 1
+    if high - low > _LONGEST_WORD:
+        return text[start:end]
     while low < start and _is_sign(text[low]):
         low += 1
     while high > end and _is_sign(text[high - 1]):

@@ -13,6 +13,8 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from extract.batches import model_inputs
+from extract.capture import watching
 from extract.errors import BadLine, ExtractError, UsageError
 from extract.models import HeadKind, load
 from extract.tasks.base import TaskOptions
@@ -259,3 +261,34 @@ def test_the_last_token_is_the_last_that_is_no_padding(write_lines: Write, tmp_p
     np.testing.assert_allclose(predict(begun, loaded, batch=1)[0], own, atol=2e-5)
     one, _ = begun.chosen(0, own)
     assert one.points == ((len(ids) - 3, len(ids) - 2),)
+
+
+class _Unwatched:
+    """Sees a run and keeps nothing."""
+
+    def attention(self, block: object) -> None:
+        """Does not matter here."""
+
+    def values(self, kind: str, layer: int, norms: object) -> None:
+        """Does not matter here."""
+
+    def layer(self, kind: str, layer: int) -> None:
+        """Does not matter here."""
+
+    def hidden(self, side: str, layer: int, states: object) -> None:
+        """Does not matter here."""
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "xlnet"])
+def test_what_a_watched_run_gives_is_enough(
+    family: str, write_lines: Write, tmp_path: Path
+) -> None:
+    folder = save_tiny(tmp_path / "m", family, head=HEAD, labels=MOODS)
+    loaded = load(str(folder), head=HEAD)
+    path = write_lines(*({"id": i, "text": "the suit fits it"[: 4 + 4 * i]} for i in range(4)))
+    begun = begin(Classification(), path, loaded.tokenizer, loaded)
+    predictor = begun.task.predictor(loaded)
+    with watching(loaded) as watch, torch.inference_mode():
+        ran = watch.run(model_inputs(loaded, begun.placed), _Unwatched(), full=predictor.full)
+        found = predictor.predict(ran, begun.placed)
+    np.testing.assert_allclose(found, predict(begun, loaded, batch=1), atol=2e-5)

@@ -208,6 +208,8 @@ def test_a_token_of_two_words_is_the_first_ones(tokenizer: PreTrainedTokenizerFa
         ("हिन्दी में", "न्", "हिन्दी"),
         ("a\tb", "\t", ""),
         ("…", "…", "…"),
+        ("我" * 39 + "们", "们", "我" * 39 + "们"),
+        ("我" * 90 + "们" + "我" * 90, "们", "们"),
     ],
 )
 def test_words_as_written(text: str, piece: str, expected: str) -> None:
