@@ -201,6 +201,8 @@ class _Search:
                 queue.clear()
             for more, ranges in self._steps(*place):
                 follows = (place[0] + len(ranges), ranges[-1][1])
+                if follows[0] == count:
+                    more += self._left_out(follows[1], len(self._text))
                 if cost + more < costs.get(follows, highest + 1):
                     costs[follows] = cost + more
                     runs[follows] = 0 if more else runs[place] + 1
@@ -226,8 +228,7 @@ class _Search:
         if here := self._words[word].at(text, at):
             yield 0, [here]
         elif there := self._words[word].after(text, at):
-            left_out = sum(not c.isspace() for c in text[at : there[0]])
-            yield 1 + left_out + self._torn(there[0]), [there]
+            yield self._left_out(at, there[0]) + self._torn(there[0]), [there]
         while at < len(text) and text[at].isspace():
             at += 1
         end = at
@@ -243,6 +244,11 @@ class _Search:
                 for stop in range(at + 1, end):
                     if (found := follows.at(text, stop)) and found[0] == stop:
                         yield self._guess(guessed, at, stop), [(at, stop)] * together
+
+    def _left_out(self, start: int, end: int) -> int:
+        """What it costs that a stretch of text belongs to no word."""
+        visible = sum(not c.isspace() for c in self._text[start:end])
+        return 1 + visible if visible else 0
 
     def _guess(self, words: Sequence[_Word], start: int, end: int) -> int:
         """What it costs to take a stretch of text for words that are not written so."""
