@@ -33,6 +33,14 @@ _INTERRUPTED = 130
 _PACKAGES = {"torch", "transformers", "tokenizers", "safetensors", "sklearn", "openTSNE", "scipy"}
 
 
+class _Stopped(Exception):
+    """The user stopped a run of which something is kept."""
+
+    def __init__(self, done: str) -> None:
+        super().__init__(done)
+        self.done = done
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the usage lines in front."""
 
@@ -58,7 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 0
     except KeyboardInterrupt:
-        _say("interrupted; what was done is kept, and --resume goes on with it.")
+        _say("interrupted; nothing was written.")
+        return _INTERRUPTED
+    except _Stopped as stopped:
+        _say(f"interrupted; {stopped.done} are kept, and --resume goes on with them.")
         return _INTERRUPTED
     except ExtractError as error:
         _debug()
@@ -108,9 +119,20 @@ def _run(given: argparse.Namespace) -> int:
     with _needed():
         from . import pipeline
         from .console import Console
+        from .parts import Workspace
+        from .progress import Silent
 
-        with Console() as console:
-            summary = pipeline.run(options, console)
+        if os.environ.get("RANK", "0") != "0":  # one of several processes: the first one speaks
+            pipeline.run(options, Silent())
+            return 0
+        try:
+            with Console() as console:
+                summary = pipeline.run(options, console)
+        except KeyboardInterrupt:
+            parts = Workspace.beside(options.output).finished()
+            if not parts:
+                raise
+            raise _Stopped(f"{parts} finished parts of the run") from None
         if summary is not None:
             console.summary(summary)
     return 0

@@ -101,8 +101,7 @@ def _facts(summary: Summary, seconds: float) -> list[tuple[str, str]]:
         for name, count in (("pairs", summary.pairs), ("points", summary.points))
         if count
     ]
-    score = summary.score or ("unknown: no predictions, or no gold labels, to compare",)
-    facts += [("score" if number == 0 else "", line) for number, line in enumerate(score)]
+    facts += [("score" if number == 0 else "", line) for number, line in enumerate(summary.score)]
     facts.append(("attention", f"maps of {summary.maps:,} of {summary.texts:,} texts"))
     facts += [
         ("relations" if number == 0 else "", line) for number, line in enumerate(summary.relations)

@@ -11,8 +11,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from collateral.schema import Setting
-
 from . import plugins, projection
 from .assemble import Assembly, arcs_of, create, described_metrics
 from .capture import watching
@@ -23,6 +21,7 @@ from .metrics.relations import RelationScores
 from .options import RunOptions
 from .parts import Workspace, differences
 from .prepare import Prepared, prepare
+from .processes import Processes
 from .progress import Reporter, Silent, stage
 from .tasks.base import Tables
 from .vectors import VectorStore
@@ -84,12 +83,12 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary | None
         ready = prepare(options, reporter)
         tables = ready.task.tables(ready.groups, ready.loaded)
     workspace = open_workspace(options, ready)
-    with _timed(seconds, "forward"):
-        forward(ready, options, workspace, reporter)
-        ready.processes.wait()
-    if not ready.processes.first:
-        return None
-    with _timed(seconds, "putting together"):
+    with _kept_if_of_use(workspace, ready.processes):
+        with _timed(seconds, "forward"):
+            forward(ready, options, workspace, reporter)
+            ready.processes.wait()
+        if not ready.processes.first:
+            return None
         summary = put_together(ready, options, tables, workspace, seconds, reporter)
     workspace.remove()
     return summary
@@ -223,7 +222,10 @@ def put_together(
             create(options.output, meta, ready, tables, described_metrics(names, ready.baselines))
         )
         assembly = Assembly(writer, workspace, store)
-        with stage(reporter, "Putting together", len(numbers)) as advance:
+        with (
+            _timed(seconds, "putting together"),
+            stage(reporter, "Putting together", len(numbers)) as advance,
+        ):
             for number in numbers:
                 part = assembly.add(number)
                 for arcs in arcs_of(part):
@@ -254,10 +256,18 @@ def put_together(
 
 
 @contextmanager
+def _kept_if_of_use(workspace: Workspace, processes: Processes) -> Iterator[None]:
+    """Removes the workspace of a run that fails before anything is done."""
+    try:
+        yield
+    except BaseException:
+        if processes.count == 1 and not workspace.finished():
+            workspace.remove()
+        raise
+
+
+@contextmanager
 def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - start
-
-
-__all__ = ["Setting", "Summary", "check_target", "forward", "put_together", "run"]
