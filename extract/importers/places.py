@@ -27,13 +27,13 @@ class TwoSpans:
     """The spans of a pair and the rows that track their tokens.
 
     Attributes:
-        first, second: ranges of tokens.
+        first, second: ranges of tokens; None for a span without rows.
         rows1, rows2: rows of the table, one per token.
         ambiguous: whether the words stand at several places and one was taken by rule.
     """
 
-    first: Range
-    second: Range
+    first: Range | None
+    second: Range | None
     rows1: tuple[Row, ...]
     rows2: tuple[Row, ...]
     ambiguous: bool
@@ -49,24 +49,26 @@ def two_spans(
     span 2 if that is possible.
 
     Raises:
-        Unusable: a span has no rows, or its tokens are not there.
+        Unusable: no span has rows, or the tokens of one are not there.
     """
     names = [str(rows[0].values.get(name) or "") for name in ("span1", "span2")]
     groups = _groups(rows, names, where)
-    places: list[list[Range]] = []
-    for name, group in zip(names, groups, strict=True):
-        wanted = [str(row.values.get("span_token") or "") for row in group]
-        found = [(at, at + len(wanted)) for at in _runs(tokens.texts, wanted)]
-        if not found:
-            found = [span for span in _words(text, tokens, name) if len(wanted) <= _size(span)]
-        if not found:
-            raise Unusable(where, f'has the span "{name}", which is not among its tokens')
-        places.append(found)
+    places = [
+        _span_places(name, group, text, tokens, where) if group else []
+        for name, group in zip(names, groups, strict=True)
+    ]
+    rows1, rows2 = tuple(groups[0]), tuple(groups[1])
+    if not places[0] or not places[1]:
+        one = (places[0] or places[1])[0]
+        several = len(places[0] + places[1]) > 1
+        return TwoSpans(
+            one if rows1 else None, one if rows2 else None, rows1, rows2, ambiguous=several
+        )
     both = list(product(places[0], places[1]))
     choices = [(first, second) for first, second in both if first != second] or both
     sure = _by_attention(choices, entry) if len(choices) > 1 else choices
     first, second = min(sure or choices, key=_nearness)
-    return TwoSpans(first, second, tuple(groups[0]), tuple(groups[1]), len(sure) != 1)
+    return TwoSpans(first, second, rows1, rows2, len(sure) != 1)
 
 
 def token_places(rows: Sequence[Row], column: str, tokens: Tokens, where: str) -> list[Range]:
@@ -119,16 +121,30 @@ def word_places(
     return made
 
 
+def _span_places(
+    name: str, rows: Sequence[Row], text: str, tokens: Tokens, where: str
+) -> list[Range]:
+    """Where the tokens that rows list stand together, else where the words of the span do."""
+    wanted = [str(row.values.get("span_token") or "") for row in rows]
+    found = [(at, at + len(wanted)) for at in _runs(tokens.texts, wanted)]
+    if not found:
+        found = [span for span in _words(text, tokens, name) if len(wanted) <= _size(span)]
+    if not found:
+        raise Unusable(where, f'has the span "{name}", which is not among its tokens')
+    return found
+
+
 def _groups(rows: Sequence[Row], names: Sequence[str], where: str) -> list[list[Row]]:
-    """The rows of span 1 and of span 2."""
+    """The rows of span 1 and of span 2; one of the two may have none."""
     if names[0] == names[1]:
         half = len(rows) // 2
         groups = [list(rows[:half]), list(rows[half:])]
     else:
         groups = [[row for row in rows if row.values.get("span") == name] for name in names]
-    for number, (name, group) in enumerate(zip(names, groups, strict=True), 1):
-        if not group:
-            raise Unusable(where, f'has no rows whose "span" is its span{number}, "{name}"')
+    if not groups[0] and not groups[1]:
+        raise Unusable(
+            where, f'has no rows whose "span" is one of its spans, "{names[0]}" or "{names[1]}"'
+        )
     return groups
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from collateral.schema import Column
 
 from ..errors import ExtractError
-from .common import Columns, Example, Pair, Point, Problems, Unusable, Values, many
+from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values, many
 from .joined import FurtherColumns, Placed
 from .places import TwoSpans, token_places, two_spans
 from .table import Row, Table
@@ -81,6 +81,7 @@ class WscBuilder:
             dict(_PAIRS) if pairs else {},
         )
         self._ambiguous = 0
+        self._single = 0
 
     def example(self, one: Placed) -> Example:
         """The example with its points and its pair, if it has rows and they can be placed."""
@@ -96,13 +97,19 @@ class WscBuilder:
             self._problems.add(error.where, error.what)
             return Example(one.id, one.text, one.tokens, further)
         self._ambiguous += spans.ambiguous
-        return self._with_pair(one, spans, said, further)
+        self._single += spans.first is None or spans.second is None
+        return self._with_spans(one, spans, said, further)
 
     def notes(self) -> list[str]:
         """What was guessed."""
         notes = []
         if self.rows and not self._paired:
             notes.append("The table has no span1, span2 and span, hence there are no pairs.")
+        if self._single:
+            notes.append(
+                f"The table has rows of one span only for {many(self._single, 'example')}: there "
+                "are points but no pair."
+            )
         if self._ambiguous:
             notes.append(
                 f"Words of a span stand more than once in {many(self._ambiguous, 'example')}, and "
@@ -118,44 +125,41 @@ class WscBuilder:
         self.rows += rows
         return Example(one.id, one.text, one.tokens, further, points)
 
-    def _with_pair(self, one: Placed, spans: TwoSpans, said: Values, further: Values) -> Example:
+    def _with_spans(self, one: Placed, spans: TwoSpans, said: Values, further: Values) -> Example:
+        """The example with the points of its spans, in token order, and with its pair."""
+        words = [str(one.rows[0].values.get(name) or "") for name in ("span1", "span2")]
         shared = {name: said[name] for name in ("gold", "prediction", "correct")}
-        words = [str(one.rows[0].values[name]) for name in ("span1", "span2")]
-        made: list[list[tuple[Point, Row]]] = []
-        for span, rows, mention, role in (
-            (spans.first, spans.rows1, words[0], "candidate"),
-            (spans.second, spans.rows2, words[1], "pronoun"),
-        ):
-            alone = len(rows) == span[1] - span[0]
-            values = {"mention": mention, "role": role, **shared}
-            made.append(
-                [
-                    (
-                        Point(
-                            (span[0] + i, span[0] + i + 1) if alone else span,
-                            values | self._further.of_point(row),
-                        ),
-                        row,
-                    )
-                    for i, row in enumerate(rows)
-                ]
-            )
-        second_first = spans.second < spans.first
-        ordered = made[1] + made[0] if second_first else made[0] + made[1]
-        sizes = len(made[0]), len(made[1])
-        starts = (sizes[1], 0) if second_first else (0, sizes[0])
-        self.rows += [row for _, row in ordered]
-        pair = Pair(
-            one.id,
-            spans.first,
-            spans.second,
-            (starts[0], starts[0] + sizes[0]),
-            (starts[1], starts[1] + sizes[1]),
-            {"span1": words[0], "span2": words[1], **said},
-        )
-        points = [point for point, _ in ordered]
+        found: list[tuple[Range, int]] = []
+        for number, span in enumerate((spans.first, spans.second)):
+            if span is not None:
+                found.append((span, number))
+        points: list[Point] = []
+        ranges: dict[int, Range] = {}
+        for span, number in sorted(found):
+            rows = (spans.rows1, spans.rows2)[number]
+            role = ("candidate", "pronoun")[number]
+            values = {"mention": words[number], "role": role, **shared}
+            start = len(points)
+            points += self._span_points(span, rows, values)
+            ranges[number] = start, len(points)
+            self.rows += rows
+        pairs = []
+        if spans.first is not None and spans.second is not None:
+            both = {"span1": words[0], "span2": words[1], **said}
+            pairs = [Pair(one.id, spans.first, spans.second, ranges[0], ranges[1], both)]
         values = {"correct": said["correct"], **further}
-        return Example(one.id, one.text, one.tokens, values, points, [pair])
+        return Example(one.id, one.text, one.tokens, values, points, pairs)
+
+    def _span_points(self, span: Range, rows: Sequence[Row], values: Values) -> list[Point]:
+        """A point per row: its own token, or the whole span if there are not as many as tokens."""
+        alone = len(rows) == span[1] - span[0]
+        return [
+            Point(
+                (span[0] + i, span[0] + i + 1) if alone else span,
+                values | self._further.of_point(row),
+            )
+            for i, row in enumerate(rows)
+        ]
 
 
 def _said(one: Placed) -> Values:

@@ -147,6 +147,16 @@ def test_numbers_per_head_of_the_dictionary_are_kept(both: InterpretOptions) -> 
         assert (c.head_metric("head_accuracy") == 0.25).all()
 
 
+def test_a_pair_that_is_cut_keeps_its_points(both: InterpretOptions) -> None:
+    """As the sample of the paper's authors, whose last rows are missing."""
+    assert both.table is not None
+    write_table(both.table, wsc_rows()[:-1])
+    assert "rows of one span only for 1 example" in notes(both)
+    with opened(both.output) as c:
+        assert c.pairs["id"] == ["0"]
+        assert c.points["text"] == ["the", "tro", "##phy", "it", "bob"]
+
+
 def test_further_columns_are_kept_where_they_belong(both: InterpretOptions) -> None:
     with made(both) as c:
         assert c.examples.columns["sentence_idx"] == "continuous"
@@ -328,7 +338,7 @@ def test_what_cannot_be_in_a_dictionary_is_said(
     [
         ({"target": "maybe"}, 'has "maybe" as "target", which is neither 0 nor 1'),
         ({"pred_proba": "[0.1 7.5]"}, 'has 7.5 as "pred_proba"'),
-        ({"span_token": "zebra", "span1": "Zebra"}, "has no rows whose"),
+        ({"span1": "Zebra", "span2": "Yak"}, "has no rows whose"),
         ({"sentence": "[CLS] else [SEP]"}, "line 3 has another sentence than line 2"),
     ],
 )
