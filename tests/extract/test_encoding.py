@@ -1,69 +1,135 @@
-"""Spans of characters to tokens."""
+"""Texts, pairs of texts, sources and targets as tokens."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerFast
+import pytest
+from transformers import NllbTokenizer, PreTrainedTokenizerFast
 
-from extract.encoding import encode, span_tokens
+from extract.encoding import Encoded, encode, encode_target, joined
 
-from .conftest import TROPHY, make_tokenizer
-
-TOKENIZER = make_tokenizer()
-LETTERS = "abcz'. ,\t\nÄéßI\u0301\u200d\U0001f600\u6f22\u05d0\u0e01"
+from .token_kinds import KINDS, byte_level, unigram, word_piece
 
 
-def test_word_pieces_of_a_span(tokenizer: PreTrainedTokenizerFast) -> None:
-    (encoded,) = encode(tokenizer, [TROPHY], 64)
-    start = TROPHY.index("suitcase")
-    first, stop = encoded.span(start, start + len("suitcase")) or (0, 0)
-    tokens = encoded.tokens(tokenizer)
-    assert tokens.texts[first:stop] == ("suit", "##case")
-    assert len(set(encoded.words[first:stop])) == 1
-    assert tokens.texts[0] == "[CLS]" and tokens.texts[-1] == "[SEP]"
-    assert tokens.special.tolist() == [True] + [False] * (len(tokens) - 2) + [True]
-    assert tokens.words[0] == tokens.words[-1] == -1 and not encoded.cut
+def texts_of(encoded: Encoded, tokenizer: Any) -> list[str]:
+    return list(encoded.tokens(tokenizer).texts)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.text(LETTERS, min_size=1, max_size=30), st.data())
-def test_a_span_takes_just_the_tokens_of_its_characters(text: str, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(text) - 1))
-    end = data.draw(st.integers(start + 1, len(text)))
-    (encoded,) = encode(TOKENIZER, [text], 512)
-    touching = {
-        i
-        for i, (a, b) in enumerate(encoded.offsets.tolist())
-        if not encoded.special[i] and set(range(a, b)) & set(range(start, end))
-    }
-    found = encoded.span(start, end)
-    if found is None:
-        assert not touching
-        return
-    inside = set(range(*found))
-    assert touching <= inside
-    assert all(np.ptp(encoded.offsets[i]) == 0 for i in inside - touching)
-    for i in touching:  # every token's characters are the text's own
-        a, b = encoded.offsets[i]
-        assert 0 <= a < b <= len(text)
+def test_a_pair_is_one_example_with_both_texts() -> None:
+    tokenizer = word_piece()
+    first, second = "the cat", "on the side"
+    (pair,) = encode(tokenizer, [first], 64, seconds=[second], types=True)
+    text = f"{first}\n{second}"
+    assert texts_of(pair, tokenizer) == [
+        *("[CLS]", "the", "cat", "[SEP]"),
+        *("o", "##n", "the", "side", "[SEP]"),
+    ]
+    assert [text[a:b] for a, b in pair.offsets] == ["", "the", "cat", "", *"on", "the", "side", ""]
+    assert pair.words.tolist() == [-1, 0, 1, -1, 2, 2, 3, 4, -1]
+    assert pair.types is not None and pair.types.dtype == np.int32
+    assert pair.types.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 1]
+    assert pair.span(8, 10) == (4, 6) and pair.characters == len(text) and pair.source is None
 
 
-def test_a_character_split_over_tokens_brings_all_of_them() -> None:
-    offsets = np.array([[0, 0], [0, 1], [0, 1], [2, 4], [0, 0]], dtype=np.int32)
-    special = np.array([True, False, False, False, True])
-    assert span_tokens(offsets, special, 0, 1) == (1, 3)
-    assert span_tokens(offsets, special, 3, 4) == (3, 4)
-    assert span_tokens(offsets, special, 1, 2) is None
+def test_texts_with_and_without_a_second_keep_their_places() -> None:
+    tokenizer = word_piece()
+    firsts, seconds = ["the", "cat", "side", "don"], ["a", None, "b", None]
+    rows = encode(tokenizer, firsts, 64, seconds=seconds)
+    singly = [
+        encode(tokenizer, [first], 64, seconds=[second])[0]
+        for first, second in zip(firsts, seconds, strict=True)
+    ]
+    assert [row.ids.tolist() for row in rows] == [one.ids.tolist() for one in singly]
+    assert [len(row) for row in rows] == [5, 3, 5, 3]
+    assert rows[1].ids.tolist() == encode(tokenizer, ["cat"], 64)[0].ids.tolist()
 
 
-def test_cutting_says_which_spans_it_loses(tokenizer: PreTrainedTokenizerFast) -> None:
-    whole, cut = (encode(tokenizer, [TROPHY], limit)[0] for limit in (64, 12))
-    assert cut.cut and len(cut) == 12 and cut.special[-1]
-    assert not whole.loses(0, len(TROPHY))
-    assert not cut.loses(0, 10)
-    pronoun = TROPHY.index(" it ") + 1
-    assert cut.loses(pronoun, pronoun + 2)
-    assert cut.loses(0, len(TROPHY))  # part of it is there, part is not
-    assert np.array_equal(cut.ids[:-1], whole.ids[:11])
+def test_token_types_only_where_they_are_made_and_wanted() -> None:
+    (plain,) = encode(word_piece(), ["the cat"], 64)
+    (typed,) = encode(word_piece(), ["the cat"], 64, types=True)
+    assert plain.types is None and typed.types is not None and typed.types.tolist() == [0] * 4
+    assert encode(byte_level(), ["the cat"], 64, types=True)[0].types is None
+
+
+def test_the_longer_part_of_a_pair_is_cut_first() -> None:
+    tokenizer = word_piece()
+    first, second = "the cat " * 6, "the side"
+    (pair,) = encode(tokenizer, [first], 9, seconds=[second], types=True)
+    assert len(pair) == 9 and pair.cut and pair.types is not None and len(pair.types) == 9
+    assert texts_of(pair, tokenizer)[-3:] == ["the", "side", "[SEP]"]
+    shift = len(first) + 1
+    assert not pair.loses(shift, shift + len(second))  # though its tokens stand elsewhere now
+    assert pair.span(shift, shift + 3) == (6, 7)
+    assert pair.loses(0, len(first)) and not pair.loses(0, 15)
+    assert pair.words.tolist() == [-1, 0, 1, 2, 3, -1, 4, 5, -1]
+
+
+def test_a_decoders_inputs_are_its_start_and_the_target() -> None:
+    tokenizer = unigram()
+    (target,) = encode_target(tokenizer, ["the cat"], 64, 0)
+    plain = tokenizer("the cat")["input_ids"]
+    assert target.ids.tolist() == [0, *plain] and plain[-1] == 1
+    assert target.special.tolist() == [True, *[False] * (len(plain) - 1), True]
+    assert target.offsets[0].tolist() == [0, 0] and not target.cut
+    (cut,) = encode_target(tokenizer, ["the cat " * 20], 8, 0)
+    assert len(cut) == 8 and cut.cut and cut.ids[0] == 0 and cut.ids[-1] == 1
+    assert cut.loses(0, 100) and not cut.loses(0, 3)
+
+
+def test_source_and_target_are_joined() -> None:
+    tokenizer = unigram()
+    (source,) = encode(tokenizer, ["the cat"], 64)
+    (target,) = encode_target(tokenizer, ["the box"], 64, 0)
+    both = joined(source, target)
+    text = "the cat\nthe box"
+    assert both.source == len(source) and both.ids.tolist() == [*source.ids, *target.ids]
+    pieces = [text[a:b].strip() for a, b in both.offsets[~both.special]]
+    assert "".join(pieces[: len(source) - 1]) == "thecat"
+    assert "".join(pieces[len(source) - 1 :]) == "thebox"
+    assert {word for word in both.words.tolist() if word >= 0} == {0, 1, 2, 3}
+    assert both.full_offsets is both.offsets and both.types is None
+
+
+@pytest.mark.parametrize(("source_limit", "target_limit"), [(4, 64), (64, 4), (4, 4)])
+def test_what_is_lost_of_source_and_target(source_limit: int, target_limit: int) -> None:
+    tokenizer = unigram()
+    first, second = "the cat sat on the mat", "the hat is in the box"
+    (source,) = encode(tokenizer, [first], source_limit)
+    (target,) = encode_target(tokenizer, [second], target_limit, 0)
+    both = joined(source, target)
+    shift = len(first) + 1
+    assert both.cut
+    assert both.loses(0, len(first)) == (source_limit == 4)
+    assert both.loses(shift, shift + len(second)) == (target_limit == 4)
+    assert not both.loses(0, 1)
+
+
+def test_targets_are_tokenised_by_their_own_rules() -> None:
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b", "▁a", "▁b", "ab"]
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    merges: Any = [("▁", "a"), ("▁", "b"), ("a", "b")]
+    tokenizer = NllbTokenizer(vocabulary, merges, src_lang="eng_Latn", tgt_lang="deu_Latn")
+    (source,) = encode(tokenizer, ["a b"], 64)
+    (target,) = encode_target(tokenizer, ["b a"], 64, 2)
+    assert texts_of(source, tokenizer) == ["eng_Latn", "▁a", "▁b", "</s>"]
+    assert texts_of(target, tokenizer) == ["</s>", "deu_Latn", "▁b", "▁a", "</s>"]
+    # and the tokenizer is left as it was
+    assert texts_of(encode(tokenizer, ["a b"], 64)[0], tokenizer)[0] == "eng_Latn"
+    both = joined(source, target)
+    assert both.special.tolist() == [True, False, False, True, True, True, False, False, True]
+    assert both.span(4, 5) == (6, 7) and both.words.tolist() == [-1, 0, 1, -1, -1, -1, 2, 3, -1]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_many_texts_are_each_by_itself(kind: str) -> None:
+    tokenizer: PreTrainedTokenizerFast = KINDS[kind]()
+    texts = ["the cat", "\u05e9\u05dc \U0001f1e9\U0001f1ea e\u0301", "don't\n\n\tthe " * 9, "a"]
+    rows = encode(tokenizer, texts, 12)
+    for text, row in zip(texts, rows, strict=True):
+        (one,) = encode(tokenizer, [text], 12)
+        for name in ("ids", "offsets", "special", "words", "full_offsets", "full_special"):
+            assert np.array_equal(getattr(row, name), getattr(one, name)), (kind, name)
+        assert (row.characters, row.cut) == (len(text), one.cut)
+    assert rows[2].cut and encode(tokenizer, [], 12) == []

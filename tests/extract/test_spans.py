@@ -1,118 +1,249 @@
-"""Attention between spans, distances between spans: directions, padding, plain loops."""
+"""Spans of characters to tokens to words, over tokenizers of every kind and texts of any script."""
 
 from __future__ import annotations
 
-import math
+from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
 
-from extract.capture import Block
-from extract.metrics import PAIR_METRICS, AttentionStats, BatchLayout
-from extract.metrics.spans import PairIndex, SpanIndex, span_distances
+from extract.encoding import Encoded, encode, encode_target, joined, span_tokens
+from extract.words import word_ranges
 
-NAMES = tuple(PAIR_METRICS)
-Pair = tuple[int, tuple[int, int], tuple[int, int]]
+from .conftest import TROPHY
+from .token_kinds import KINDS, LETTERS
 
-
-def measure(
-    weights: torch.Tensor,
-    lengths: list[int],
-    pairs: list[Pair],
-    causal: bool = False,
-    rows: int = 0,
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Metrics of pairs (example, span 1, span 2): name → [pairs, heads]."""
-    examples, first, second = zip(*pairs, strict=True)
-    index = PairIndex.of(examples, first, second)
-    stats = AttentionStats(
-        BatchLayout(lengths, causal=causal), 1, (), pair_metrics=NAMES, pairs=index
-    )
-    batch, tokens = weights.shape[0], weights.shape[2]
-    for start in range(0, tokens, rows or tokens):
-        at = slice(start, min(tokens, start + (rows or tokens)))
-        stats.add(Block("self", 0, slice(0, batch), at, weights[:, :, at], None))
-    return dict(zip(NAMES, stats.finish().pair[:, :, 0].numpy(), strict=True))
-
-
-def test_directions() -> None:
-    weights = torch.zeros(1, 1, 6, 6)
-    weights[0, 0, 1, 4] = 0.5  # the candidate's first piece looks at the pronoun
-    weights[0, 0, 4, 2] = 0.25  # the pronoun looks at the candidate's second piece
-    found = measure(weights, [6], [(0, (1, 3), (4, 5))])
-    assert found["intensity_candidate_pronoun_max"] == pytest.approx(0.5)
-    assert found["intensity_pronoun_candidate_max"] == pytest.approx(0.25)
-    assert found["intensity_candidate_pronoun_mass"] == pytest.approx(0.25)  # of two pieces
-    assert found["intensity_pronoun_candidate_mass"] == pytest.approx(0.25)
-    assert found["intensity_candidate_pronoun_excess"] == pytest.approx(0.25 - 1 / 6)
-    assert found["intensity_pronoun_candidate_excess"] == pytest.approx(0.25 - 2 / 6)
+CLUSTERS = [
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467",  # a family, joined by ZWJ
+    "\U0001f1e9\U0001f1ea",  # a flag of two letters
+    "\U0001f44d\U0001f3fd",  # a thumb with its colour
+    "e\u0301",
+    "n\u0303\u0323",
+    "\u0e01\u0e33",
+    "ﬁ",
+    "½",
+    "İ",
+    "ß",
+    "㍿",
+    *"漢字仮名한글",
+    *"שלוםمرحبا\u200f",
+]
+text_parts = st.lists(
+    st.sampled_from(CLUSTERS)
+    | st.text(LETTERS + "AÉüIJ019", min_size=1, max_size=4)
+    | st.sampled_from([" ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u3000", " the cat "]),
+    min_size=1,
+    max_size=10,
+)
+texts = text_parts.map("".join)
+kinds = st.sampled_from(sorted(KINDS))
+relaxed = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@pytest.mark.parametrize("rows", [0, 4, 1])
-@pytest.mark.parametrize("causal", [False, True])
-def test_all_metrics_equal_plain_loops(causal: bool, rows: int) -> None:
-    random = np.random.default_rng(3)
-    lengths = [9, 6]
-    weights = torch.zeros(2, 3, 9, 9)
-    for row, n in enumerate(lengths):
-        scores = torch.from_numpy(random.normal(size=(3, n, n)) * 2)
-        if causal:
-            scores = scores.masked_fill(torch.ones(n, n).triu(1).bool(), -math.inf)
-        weights[row, :, :n, :n] = scores.softmax(-1).float()
-    pairs: list[Pair] = [
-        (0, (1, 4), (6, 7)),
-        (0, (2, 3), (4, 9)),
-        (1, (3, 5), (0, 2)),
-        (1, (5, 6), (1, 2)),
-    ]
-    found = measure(weights, lengths, pairs, causal, rows)
-    for number, (row, first, second) in enumerate(pairs):
-        for way, (of, to) in {
-            "candidate_pronoun": (first, second),
-            "pronoun_candidate": (second, first),
-        }.items():
-            for head in range(3):
-                a = weights[row, head].double().numpy()
-                block = a[of[0] : of[1], to[0] : to[1]]
-                mass = block.sum(1).mean()
-                chance = np.mean(
-                    [
-                        sum(j <= i or not causal for j in range(*to))
-                        / (i + 1 if causal else lengths[row])
-                        for i in range(*of)
-                    ]
-                )
-                for form, value in (
-                    ("max", block.max()),
-                    ("mass", mass),
-                    ("excess", mass - chance),
-                ):
-                    got = found[f"intensity_{way}_{form}"][number, head]
-                    assert got == pytest.approx(value, abs=1e-6), (number, way, form, head)
+@cache
+def tokenizer_of(kind: str) -> PreTrainedTokenizerFast:
+    return KINDS[kind]()
 
 
-def test_uniform_attention_has_no_excess() -> None:
-    weights = torch.full((1, 2, 7, 7), 1 / 7)
-    found = measure(weights, [7], [(0, (0, 3), (4, 6))])
-    for way in ("candidate_pronoun", "pronoun_candidate"):
-        assert found[f"intensity_{way}_excess"] == pytest.approx(0, abs=1e-6)
-    assert found["intensity_candidate_pronoun_mass"] == pytest.approx(2 / 7)
+def touching(encoded: Encoded, start: int, end: int) -> set[int]:
+    """Tokens with one of these characters, counted character by character."""
+    return {
+        i
+        for i, (a, b) in enumerate(encoded.offsets.tolist())
+        if not encoded.special[i] and set(range(a, b)) & set(range(start, end))
+    }
 
 
-def test_span_means_pass_over_padding() -> None:
-    states = torch.arange(24, dtype=torch.float32).reshape(2, 4, 3)
-    index = SpanIndex.of([(0, 1), (1, 4), (2, 3)])
-    means = index.mean(states, torch.tensor([0, 1, 1]))
-    assert torch.equal(means[0], states[0, 0])
-    assert torch.equal(means[1], states[1, 1:4].mean(0))
-    assert torch.equal(means[2], states[1, 2])
+def check_span(encoded: Encoded, start: int, end: int) -> None:
+    """A span's tokens are those that touch it, and what has no width in between."""
+    touched = touching(encoded, start, end)
+    found = encoded.span(start, end)
+    if found is None:
+        assert not touched
+        return
+    inside = set(range(*found))
+    assert touched <= inside and {found[0], found[1] - 1} <= touched
+    for i in inside - touched:
+        assert np.ptp(encoded.offsets[i]) == 0 or encoded.special[i]
 
 
-def test_distances_between_spans() -> None:
-    u = torch.tensor([[1.0, 0, 0], [2.0, 0, 0], [3.0, 4, 0], [0.0, 0, 0]])
-    v = torch.tensor([[5.0, 0, 0], [0.0, 2, 0], [-3.0, -4, 0], [1.0, 0, 0]])
-    cosine, euclid = span_distances(u, v).numpy()
-    assert cosine[:3] == pytest.approx([0, 1, 2], abs=1e-6) and math.isnan(cosine[3])
-    assert euclid == pytest.approx([4, math.sqrt(8), 10, 1], abs=1e-6)
+def visible(word: str) -> bool:
+    """Whether every tokenizer here has a token for a word, known or not."""
+    return any(c.isalnum() and c.isascii() for c in word)
+
+
+@relaxed
+@given(kinds, texts, st.data())
+def test_a_span_takes_just_the_tokens_of_its_characters(
+    kind: str, text: str, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    (encoded,) = encode(tokenizer_of(kind), [text], 512)
+    assert encoded.characters == len(text) and not encoded.cut
+    for a, b in encoded.offsets[~encoded.special].tolist():
+        assert 0 <= a <= b <= len(text)
+    check_span(encoded, start, end)
+
+
+@relaxed
+@given(
+    kinds,
+    st.lists(
+        st.lists(
+            st.sampled_from(CLUSTERS) | st.text(LETTERS + "AÉü01", min_size=1, max_size=4),
+            min_size=1,
+            max_size=3,
+        ).map("".join),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_words_to_characters_to_tokens(kind: str, words: list[str]) -> None:
+    text, ranges = word_ranges(words, None)
+    assert [text[a:b] for a, b in ranges] == words
+    (encoded,) = encode(tokenizer_of(kind), [text], 512)
+    before = 0
+    for word, (start, end) in zip(words, ranges, strict=True):
+        check_span(encoded, start, end)
+        found = encoded.span(start, end)
+        if found is None:
+            assert not visible(word)
+            continue
+        # order is kept, and as words are apart, no token is in two of them
+        assert found[0] >= before
+        before = found[1]
+        # back from the tokens to characters: the word is covered, and no other word is reached
+        known = [i for i in range(*found) if not encoded.special[i]]
+        low, high = encoded.offsets[known, 0].min(), encoded.offsets[known, 1].max()
+        assert not text[low:start].strip() and not text[end:high].strip()
+        if visible(word):
+            first = next(i for i, c in enumerate(word) if c.isalnum() and c.isascii())
+            assert low <= start + first < high
+
+
+@relaxed
+@given(kinds, texts, texts, st.data())
+def test_spans_of_a_pair_of_texts(kind: str, first: str, second: str, data: st.DataObject) -> None:
+    tokenizer = tokenizer_of(kind)
+    (pair,) = encode(tokenizer, [first], 512, seconds=[second])
+    alone, other = encode(tokenizer, [first, second], 512)
+    shift = len(first) + 1
+    assert pair.characters == len(f"{first}\n{second}")
+    for one, moved in ((alone, 0), (other, shift)):
+        start = data.draw(st.integers(0, one.characters - 1))
+        end = data.draw(st.integers(start + 1, one.characters))
+        check_span(pair, start + moved, end + moved)
+        here, there = one.span(start, end), pair.span(start + moved, end + moved)
+        assert (here is None) == (there is None)
+        if here and there:
+            assert np.array_equal(one.ids[slice(*here)], pair.ids[slice(*there)])
+            assert np.array_equal(one.offsets[slice(*here)] + moved, pair.offsets[slice(*there)])
+    check_words(pair)
+
+
+def check_words(encoded: Encoded) -> None:
+    """Words are numbered from 0 in the order of their tokens; special tokens are in none."""
+    words = encoded.words[encoded.words >= 0]
+    assert np.array_equal(encoded.words < 0, encoded.special)
+    assert np.all(np.diff(words) >= 0)
+
+
+@relaxed
+@given(kinds, kinds, texts, texts, st.data())
+def test_spans_of_source_and_target(
+    kind: str, other: str, source: str, target: str, data: st.DataObject
+) -> None:
+    (first,) = encode(tokenizer_of(kind), [source], 512)
+    (second,) = encode_target(tokenizer_of(other), [target], 512, 0)
+    both = joined(first, second)
+    text = f"{source}\n{target}"
+    assert both.source == len(first) and len(both) == len(first) + len(second)
+    assert both.characters == len(text) and both.special[len(first)] and not both.cut
+    assert second.offsets[0].tolist() == [0, 0] and second.words[0] == -1 and second.ids[0] == 0
+    check_words(both)
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    check_span(both, start, end)
+    for i in touching(both, 0, len(source)):
+        assert i < len(first)
+    for i in touching(both, len(source) + 1, len(text)):
+        assert i > len(first)
+
+
+@relaxed
+@given(kinds, texts, st.none() | texts, st.integers(4, 12), st.data())
+def test_what_cutting_loses_is_known(
+    kind: str, text: str, second: str | None, limit: int, data: st.DataObject
+) -> None:
+    tokenizer = tokenizer_of(kind)
+    (whole,) = encode(tokenizer, [text], 4096, seconds=[second])
+    (cut,) = encode(tokenizer, [text], limit, seconds=[second])
+    assert cut.cut == (len(whole) > limit) and len(cut) == min(limit, len(whole))
+    assert np.array_equal(cut.full_offsets, whole.offsets) and cut.characters == whole.characters
+    check_words(cut)
+    start = data.draw(st.integers(0, cut.characters - 1))
+    end = data.draw(st.integers(start + 1, cut.characters))
+    check_span(cut, start, end)
+    left, there = touching(cut, start, end), touching(whole, start, end)
+    assert cut.loses(start, end) == (len(left) < len(there))
+
+
+def test_word_pieces_of_a_span(tokenizer: PreTrainedTokenizerFast) -> None:
+    (encoded,) = encode(tokenizer, [TROPHY], 64)
+    start = TROPHY.index("suitcase")
+    first, stop = encoded.span(start, start + len("suitcase")) or (0, 0)
+    tokens = encoded.tokens(tokenizer)
+    assert tokens.texts[first:stop] == ("suit", "##case")
+    assert len(set(encoded.words[first:stop])) == 1
+    assert tokens.texts[0] == "[CLS]" and tokens.texts[-1] == "[SEP]"
+    assert tokens.special.tolist() == [True] + [False] * (len(tokens) - 2) + [True]
+    assert tokens.words[0] == tokens.words[-1] == -1 and not encoded.cut
+
+
+def test_a_character_split_over_tokens_brings_all_of_them() -> None:
+    offsets = np.array([[0, 0], [0, 1], [0, 1], [2, 4], [0, 0]], dtype=np.int32)
+    special = np.array([True, False, False, False, True])
+    assert span_tokens(offsets, special, 0, 1) == (1, 3)
+    assert span_tokens(offsets, special, 3, 4) == (3, 4)
+    assert span_tokens(offsets, special, 1, 2) is None
+
+
+def test_a_token_of_no_width_is_in_no_span_by_itself() -> None:
+    offsets = np.array([[0, 2], [2, 2], [3, 5]], dtype=np.int32)
+    special = np.zeros(3, dtype=np.bool_)
+    assert span_tokens(offsets, special, 1, 3) == (0, 1)
+    assert span_tokens(offsets, special, 0, 5) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "span", "tokens"),
+    [
+        ("byte_level", "the cat", (4, 7), ["Ġc", "at"]),
+        ("byte_level", "a 漢", (2, 3), ["æ", "¼", "¢"]),
+        ("trimmed_byte_level", "a  \U0001f600", (3, 4), ["ð", "Ł", "ĺ", "Ģ"]),
+        ("byte_fallback", "the é", (4, 5), ["<0xC3>", "<0xA9>"]),
+        ("composed", "aﬁb", (1, 2), ["<unk>", "i"]),
+        ("word_piece", "Thé cats", (0, 3), ["the"]),
+    ],
+)
+def test_tokens_by_hand(kind: str, text: str, span: tuple[int, int], tokens: list[str]) -> None:
+    tokenizer = tokenizer_of(kind)
+    (encoded,) = encode(tokenizer, [text], 64)
+    found = encoded.span(*span)
+    assert found is not None
+    assert list(encoded.tokens(tokenizer).texts[slice(*found)]) == tokens
+
+
+def test_cutting_says_which_spans_it_loses(tokenizer: PreTrainedTokenizerFast) -> None:
+    whole, cut = (encode(tokenizer, [TROPHY], limit)[0] for limit in (64, 12))
+    assert cut.cut and len(cut) == 12 and cut.special[-1]
+    assert not whole.loses(0, len(TROPHY))
+    assert not cut.loses(0, 10)
+    pronoun = TROPHY.index(" it ") + 1
+    assert cut.loses(pronoun, pronoun + 2)
+    assert cut.loses(0, len(TROPHY))  # part of it is there, part is not
+    assert np.array_equal(cut.ids[:-1], whole.ids[:11])
