@@ -74,9 +74,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "kind",
         ("K",),
-        "",
+        "kind",
         "Next kind of attention of an encoder-decoder: encoder, decoder, cross.",
         "Everywhere",
+        ("heads", "attention"),
     ),
     Action(
         "metric",
@@ -115,7 +116,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "weighted",
         ("w",),
-        "",
+        "values",
         "Weight attention by the length of each key's value, or show the weights alone.",
         "Everywhere",
         ("attention",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from . import text
@@ -149,13 +149,23 @@ def gists(
     return line
 
 
-def foot(look: Look, active: PaneName | None, message: str, width: int) -> Line:
-    """The bottom line: a message if there is one, else the keys that matter in this pane."""
+def foot(
+    look: Look,
+    active: PaneName | None,
+    message: str,
+    width: int,
+    unused: Collection[str] = (),
+) -> Line:
+    """The bottom line: a message if there is one, else the keys that matter in this pane.
+
+    Args:
+        unused: names of actions that the open files have no use for.
+    """
     line = Line(Canvas(width, 1, ascii_only=look.ascii))
     if message:
         line.canvas.put(1, 0, text.cut(message, width - 2), look.bad)
         return line
-    entries = footer(active)
+    entries = [entry for entry in footer(active) if entry[2] not in unused]
     last = entries[-2:]  # help and quit are never dropped
     while entries and _foot_width(entries) > width - 1:
         droppable = [entry for entry in entries if entry not in last]

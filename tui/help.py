@@ -34,6 +34,12 @@ def paragraphs(pane: Pane, c: Context) -> list[str]:
     parts = pane.help.split("\n\n")
     if s.metric in project.metrics:
         parts.append(_metric(c))
+    if not project.points.shared:
+        sizes = f"A {len(project.a.points):,}, B {len(project.file('B').points):,}"
+        parts.append(
+            f"**Points**: The two files have points of their own ({sizes}), so each map shows its "
+            "model's. A marked point stands for its example, also where one of them lacks it."
+        )
     for file, name in zip((project.a, project.b), project.names, strict=False):
         notes = " ".join(_sentence(note) for note in file.meta.notes) if file is not None else ""
         if notes:

@@ -180,6 +180,7 @@ def _head(c: Context, column: ItemColumn, side: Side | None, flexible: bool = Fa
         labels = c.project.codes("items", side or "A", column.name)[1]
         width = min(_WIDEST, max(map(text.width, ("?", *labels))))
         return Column(title, width=max(width, text.width(title)))
+    flexible = flexible or (column.kind == "text" and column.part == "more")
     return Column(title, "right" if column.kind == "continuous" else "left", flexible)
 
 
@@ -201,10 +202,9 @@ def _least(part: _Shown) -> int:
     """Cells that a column should have at least."""
     if part.head.width is not None:
         return part.head.width
-    if part.head.flexible:
-        return 8
-    least = 12 if part.column is not None and part.column.kind == "text" else 5
-    return max(least, text.width(part.head.title))
+    if part.column is not None and part.column.kind == "text":
+        return 8 if part.column.role == "text" else 12
+    return max(5, text.width(part.head.title))
 
 
 def _same(c: Context, found: ItemRows, numbers: range, column: ItemColumn) -> bool:
@@ -227,8 +227,16 @@ def _value(
         row = int(found.rows[one][number]) if one in found.rows else -1
         if row >= 0:
             value = c.project.file(one).items.cell(column.name, row)
+            if value == "" and column.role == "text":
+                return _tokens(c, found, number)
             return None if isinstance(value, float) and value != value else value
     return None
+
+
+def _tokens(c: Context, found: ItemRows, number: int) -> str:
+    """The tokens of an item, for one that has no text of its own."""
+    start, stop = found.tokens[number].tolist()
+    return " ".join(c.project.tokens(c.selection.example).texts[start:stop])
 
 
 def _cell(c: Context, found: ItemRows, number: int, part: _Shown) -> tuple[str, Ink]:

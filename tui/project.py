@@ -6,20 +6,19 @@ Answers are cached by what they depend on. Nothing here draws, and nothing here 
 from __future__ import annotations
 
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
 import collateral
 from collateral import AttentionKind, Collateral, CollateralError, Metric, Tokens
 
+from .kept import Kept
 from .state import Limits, Selection, View
 from .views import attention as attention_views
 from .views import distances as distance_views
@@ -30,7 +29,6 @@ from .views import opening
 from .views import points as point_views
 from .views.answers import (
     MAP_MEASURE,
-    TROUBLE,
     AttentionGrid,
     DistanceView,
     Floats,
@@ -48,11 +46,6 @@ from .views.belonging import check_same_data
 Answer = TypeVar("Answer")
 TableName = Literal["examples", "points", "pairs", "items"]
 
-_KEPT = 200
-"""Answers that are kept."""
-_KEPT_BYTES = 256 * 1024**2
-"""Bytes of arrays that are kept: the attention of one head over 4,096 tokens is 64 MiB."""
-
 
 class Project:
     """One or two open collateral files that belong together.
@@ -60,14 +53,13 @@ class Project:
     Attributes:
         a, b: the files; ``b`` is None with one file.
         names: display names of A and B.
+        kept: answers that were given.
     """
 
     def __init__(self, a: Collateral, b: Collateral | None, names: Sequence[str]) -> None:
         self.a, self.b = a, b
         self.names = tuple(names)
-        self._cache: OrderedDict[Hashable, Any] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
+        self.kept = Kept()
         self._check_drawable()
 
     # -- life -------------------------------------------------------------------------------
@@ -144,6 +136,13 @@ class Project:
     def kinds(self) -> tuple[AttentionKind, ...]:
         """The kinds of attention, the same in all files."""
         return self.a.meta.attention
+
+    @cached_property
+    def unused(self) -> frozenset[str]:
+        """Actions that these files have no use for: the footer leaves them out."""
+        one = {"kind"} if len(self.kinds) < 2 else set()
+        norms = any(self.a.value_norm_examples(kind.name) for kind in self.kinds)
+        return frozenset(one if norms else one | {"weighted"})
 
     def kind_tokens(self, example: int, kind: str) -> tuple[range, range]:
         """The tokens of an example that are queries and keys of a kind of attention."""
@@ -458,44 +457,11 @@ class Project:
 
     def has(self, key: Hashable) -> bool:
         """Whether the answer for ``key`` is kept."""
-        return key in self._cache
+        return self.kept.has(key)
 
     def once(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
         """The answer for ``key``, made once and kept while it is among those used last."""
-        with self._lock:  # a thread may be preparing another pane's picture
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                found: Answer | _Failed = self._cache[key]
-                return _answer(found)
-        try:
-            made: Answer | _Failed = make()
-        except TROUBLE as error:
-            made = _Failed(error)  # kept as well: asking again would only take as long again
-        with self._lock:
-            self._bytes += _size(made) - _size(self._cache.get(key))
-            self._cache[key] = made
-            while len(self._cache) > _KEPT or (self._bytes > _KEPT_BYTES and len(self._cache) > 1):
-                self._bytes -= _size(self._cache.popitem(last=False)[1])
-        return _answer(made)
-
-
-class _Failed:
-    """Why there is no answer."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-
-def _answer(kept: Answer | _Failed) -> Answer:
-    if isinstance(kept, _Failed):
-        raise kept.error.with_traceback(None)
-    return kept
-
-
-def _size(kept: object) -> int:
-    """Bytes of an answer that may be large: an array, or attention."""
-    array = kept.weights if isinstance(kept, AttentionGrid) else kept
-    return array.nbytes if isinstance(array, np.ndarray) else 0
+        return self.kept.once(key, make)
 
 
 def _name(path: str | os.PathLike[str]) -> str:

@@ -134,7 +134,7 @@ def valid(s: Selection, limits: Limits) -> Selection:
         kind=kind.name,
         head_layer=clamp(s.head_layer, kind.layers),
         head=clamp(s.head, kind.heads),
-        metric=_metric(s.metric, kind),
+        metric=_metric(s.metric, kind, limits),
         colouring=_among(s.colouring, limits.colourings),
         measure=_among(s.measure, limits.measures),
         grouping=_among(s.grouping, limits.groupings),
@@ -225,10 +225,11 @@ def after(value: Choice, options: Sequence[Choice], step: int = 1) -> Choice:
     return options[(options.index(value) + step) % len(options)]
 
 
-def _metric(name: str, kind: KindLimits) -> str:
+def _metric(name: str, kind: KindLimits, limits: Limits) -> str:
     """The metric, or its like for this kind: "cross:std" where "encoder:std" was chosen."""
-    like = f"{kind.name}:{name.rpartition(':')[2]}"
-    return like if name not in kind.metrics and like in kind.metrics else _among(name, kind.metrics)
+    prefix, _, rest = name.partition(":")
+    like = f"{kind.name}:{rest}" if any(k.name == prefix for k in limits.kinds) else name
+    return _among(like if name not in kind.metrics else name, kind.metrics)
 
 
 def _among(value: str, options: Sequence[str]) -> str:

@@ -560,4 +560,4 @@ def test_answers_are_kept_and_the_oldest_forgotten(compared: Project) -> None:
     assert compared.head_view(s) is compared.head_view(replace(s, layer=0))
     for number in range(250):
         compared.marked_examples(replace(s, marked=frozenset({number % 30, number // 30})))
-    assert len(compared._cache) <= 200
+    assert len(compared.kept) <= 200

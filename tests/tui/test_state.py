@@ -13,7 +13,7 @@ from tui import state
 from tui.actions import ACTIONS, BY_NAME, PANES, footer, key_table, shown
 from tui.commands import COMMANDS, Refused
 from tui.project import Project
-from tui.state import History, Limits, Selection
+from tui.state import History, KindLimits, Limits, Selection
 
 LIMITS = Limits(
     views=("A", "B", "B−A"),
@@ -61,6 +61,27 @@ def test_valid_moves_everything_inside_and_changes_nothing_that_is(s: Selection)
     assert state.valid(v, LIMITS) == v
     inside = {name for name in ("layer", "head_layer") if 0 <= getattr(s, name) < 3}
     assert not inside & state.changed_fields(s, v)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("encoder:std", "cross:std"),
+        ("encoder:relation:nsubj:to_head", "cross:relation:nsubj:to_head"),
+        ("cross:std", "cross:std"),
+        ("decoder:aligned", "cross:std"),
+        ("relation:std", "cross:std"),
+    ],
+)
+def test_another_kind_keeps_the_metric_if_it_has_that(name: str, expected: str) -> None:
+    kinds = (
+        KindLimits("encoder", 2, 2, ("encoder:std", "encoder:relation:nsubj:to_head")),
+        KindLimits("decoder", 2, 2, ("decoder:std", "decoder:aligned")),
+        KindLimits("cross", 2, 2, ("cross:std", "cross:relation:nsubj:to_head")),
+    )
+    limits = replace(LIMITS, kinds=kinds)
+    s = state.choose_kind(replace(START, metric=name, query=3, key=4), limits, "cross")
+    assert (s.kind, s.metric, s.query, s.key) == ("cross", expected, None, None)
 
 
 def test_valid_with_nothing_to_choose_from() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, drawn, selection, w
 from tui import chrome, state
 from tui.actions import PANES, PaneName
 from tui.commands import COMMANDS, Refused
+from tui.help import help_canvas
+from tui.kept import Kept
 from tui.look import Look
 from tui.pane import Context
 from tui.panes import all_panes
@@ -241,6 +244,41 @@ def test_a_long_list_of_items_reads_and_draws_what_is_visible(
         assert next(line for line in lines if line.startswith("▸")).split()[0] == f"▸{word}"
         assert len(set(read)) <= 12
         assert any(f"‹{word}›" in line for line in lines)  # the strip scrolls to the item
+
+
+def test_items_without_a_text_are_called_by_their_tokens(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = collateral.Writer.add_item
+
+    def nameless(
+        writer: collateral.Writer, row: int, start: int, stop: int, *_: str, **v: Any
+    ) -> int:
+        return add(writer, row, start, stop, "", **v)
+
+    monkeypatch.setattr(collateral.Writer, "add_item", nameless)
+    project = opened(write_language_model(tmp_path / "f.msgpack"))
+    lines = shown(ExamplePane(), project, selection(project, example=1), (80, 14))
+    words = project.tokens(1).texts
+    assert [line.lstrip(" ▸").split()[0] for line in lines[-len(words) :]] == list(words)
+
+
+def test_a_token_inside_a_word_covers_none_of_its_neighbours(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = write_language_model.__globals__["word_tokens"]
+
+    def one_word(text: str, *_: str) -> collateral.Tokens:
+        tokens: collateral.Tokens = make(text, "", "")
+        return replace(tokens, words=tokens.words // 3)
+
+    monkeypatch.setattr("tests.tui.tasks.word_tokens", one_word)
+    project = opened(write_language_model(tmp_path / "f.msgpack"))
+    for query in range(len(project.tokens(0))):
+        s = project.settled(selection(project, query=query))
+        strip = shown(ExamplePane(), project, s, (80, 14))[0]
+        assert re.sub("[‹› ]", "", strip) == "".join(project.tokens(0).texts)
+        assert ("‹" in strip, "›" in strip) == (query % 3 == 0, query % 3 == 2 or query == 9)
 
 
 # -- an item is the query, and the query an item ----------------------------------------------
@@ -801,6 +839,22 @@ def test_the_list_of_one_model_is_headed_by_the_score(tasks: dict[str, Project])
 # -- the running app --------------------------------------------------------------------------
 
 
+def test_help_says_what_is_special_about_these_files(tasks: dict[str, Project]) -> None:
+    project = tasks["tagging-2"]
+    pane = all_panes()["map"]
+    c = Context(project, selection(project, metric="relation_nsubj"), PLAIN)
+    words = " ".join(help_canvas(pane, c, 70).text().split())
+    assert "The two files have points of their own (A 17, B 10)" in words
+    assert "one number per head for the whole data set, from 0 to 1." in words
+    assert "Baseline: 0.61." in words
+    assert (
+        "points of their own (A"
+        not in help_canvas(
+            pane, Context(tasks["tagging-1"], tasks["tagging-1"].first_selection(), PLAIN), 70
+        ).text()
+    )
+
+
 async def test_keys_of_kinds_and_items_in_the_app(task_files: dict[str, tuple[Path, ...]]) -> None:
     async with running(task_files["translation"]) as session:
         assert "cross 1.0" in session.lines()[0]
@@ -817,6 +871,21 @@ async def test_keys_of_kinds_and_items_in_the_app(task_files: dict[str, tuple[Pa
         assert (session.selection.item, session.selection.query) == (3, 8)
         await session.press("u")
         assert session.selection.item == 0  # moves of the cursor are one step
+
+
+async def test_the_footer_has_the_keys_that_the_files_have_a_use_for(
+    task_files: dict[str, tuple[Path, ...]], files: tuple[Path, Path]
+) -> None:
+    uses = {"translation": (True, False), "tagging": (False, True), "model": (False, False)}
+    for which, (kinds, norms) in uses.items():
+        async with running(task_files[which]) as session:
+            for pane, expected in (("heads", False), ("attention", norms)):
+                await session.go(pane)  # type: ignore[arg-type]
+                assert ("K kind" in session.foot()) == kinds
+                assert ("w values" in session.foot()) == expected
+    async with running(files) as session:
+        await session.go("attention")
+        assert "K kind" not in session.foot() and "w values" not in session.foot()
 
 
 async def test_w_and_the_scope_of_summaries_in_the_app(
@@ -860,21 +929,25 @@ async def test_the_palette_goes_to_heads_metrics_and_colours_of_any_kind(
             assert state.valid(found, session.project.limits) == found
 
 
-def test_what_is_kept_stays_within_its_bytes(
-    tasks: dict[str, Project], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = tasks["tagging-2"]
-    size = project.attention(selection(project, head=0)).weights.nbytes
-    monkeypatch.setattr("tui.project._KEPT_BYTES", project._bytes + 2 * size)
-    for layer in range(3):
-        for head in range(4):
-            s = selection(project, head_layer=layer, head=head)
-            assert project.attention(s) is project.attention(s)
-            assert project._bytes <= project._bytes + 2 * size
-    from tui import project as module
+def test_what_is_kept_stays_within_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.kept.MOST_BYTES", 1000)
+    kept, made = Kept(), []
 
-    assert project._bytes == sum(module._size(kept) for kept in project._cache.values())
-    assert project._bytes <= module._KEPT_BYTES
+    def make(number: int, size: int) -> Callable[[], object]:
+        def array() -> object:
+            made.append(number)
+            return np.zeros(size, dtype=np.uint8)
+
+        return array
+
+    for number in (0, 1, 0, 2):  # 1 was used longest ago when there is no room left for it
+        kept.once(number, make(number, 400))
+        assert kept.nbytes <= 1000
+    assert [kept.has(number) for number in range(3)] == [True, False, True]
+    kept.once(3, make(3, 5000))
+    assert (made, len(kept), kept.nbytes) == ([0, 1, 2, 3], 1, 5000)  # the last one always stays
+    kept.once(4, make(4, 10))
+    assert kept.has(4) and kept.nbytes == 10
 
 
 def test_a_file_without_items_has_none(compared: Project) -> None:

@@ -20,12 +20,18 @@ from ..views.answers import Said, Side, Verdict
 
 @dataclass(frozen=True)
 class _Placed:
-    """One token in the wrapped strip: row, first column, text, number of the token."""
+    """One token in the wrapped strip: row, first column, text, number of the token.
+
+    Attributes:
+        begins, ends: it is the first, the last of its word: there is room for marks.
+    """
 
     row: int
     x: int
     shown: str
     token: int
+    begins: bool
+    ends: bool
 
 
 class _Piece(NamedTuple):
@@ -67,7 +73,7 @@ class ExamplePane(Pane):
     def title(self, c: Context) -> str:
         """The example's id, its size, and whose tags are marked."""
         example = c.selection.example
-        parts = [c.project.example_head(example)[0]]
+        parts = [text.cut(c.project.example_head(example)[0], 40)]
         parts.append(text.many(len(c.project.tokens(example)), "token"))
         source = c.project.source(example)
         if source is not None:
@@ -142,12 +148,12 @@ class ExamplePane(Pane):
         if number is not None:
             ink = Ink(fg=look.category(number)[0], bold=True)
             opening, closing = "‹›"
-            if p.token == spans[number][0]:
+            if p.token == spans[number][0] and p.begins:
                 canvas.put(p.x - 1, y, opening, ink)
-            if p.token == spans[number][1] - 1:
+            if p.token == spans[number][1] - 1 and p.ends:
                 end = canvas.put(end, y, closing, ink)
         sign, tagged = signs.get(p.token, ("", ink))
-        if sign:
+        if sign and p.ends:
             canvas.put(end, y, sign, tagged)
         canvas.put(p.x, y, p.shown, tagged if p.token in signs and number is None else ink)
         if p.token == s.query:
@@ -294,9 +300,10 @@ def _wrap(c: Context, width: int) -> list[_Placed]:
             shown = piece.shown
             if piece.width > width - left - 1:
                 shown = text.cut(shown, max(1, width - left - 1))
-            placed.append(_Placed(row, x, shown, piece.token))
+            edges = piece.token == first, piece.token == last
+            placed.append(_Placed(row, x, shown, piece.token, *edges))
             x += piece.width
-        x += 1 + sum(ends.get(number, 0) for number in range(first, last + 1))
+        x += 1 + ends.get(last, 0)
     return placed
 
 

@@ -329,7 +329,11 @@ class MainScreen(Screen[None]):
                 self.context(), self.panes, self.active, (width, height)
             ),
             "foot": lambda width, _: chrome.foot(
-                self.context().look, self.active, self.message, width
+                self.context().look,
+                self.active,
+                self.message,
+                width,
+                self.context().project.unused,
             ),
             "tiny": lambda width, height: chrome.tiny(self.context().look, width, height),
         }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from collateral import Collateral, Table
+from collateral import Collateral
 
 from ..state import Selection
 from .answers import Ints, ItemRows, Side, Tag, Verdict
@@ -166,7 +166,7 @@ def _tags(p: Project, side: Side, example: int) -> list[Tag]:
         return []
     own = rows.rows[side]
     there = np.flatnonzero((own >= 0) & (rows.tokens[:, 1] > rows.tokens[:, 0]))
-    labels = [_labels(file.items, name, own[there].tolist()) for name in names]
+    labels = [_labels(p, side, name, own[there]) for name in names]
     found = []
     for (start, stop), gold, predicted in zip(rows.tokens[there].tolist(), *labels, strict=True):
         if {gold, predicted} - {None, OUTSIDE}:
@@ -174,11 +174,11 @@ def _tags(p: Project, side: Side, example: int) -> list[Tag]:
     return found
 
 
-def _labels(table: Table, name: str | None, rows: list[int]) -> list[str | None]:
+def _labels(p: Project, side: Side, name: str | None, rows: Ints) -> list[str | None]:
     if name is None:
         return [None] * len(rows)
-    values = [table.cell(name, row) for row in rows]
-    return [None if value is None else str(value) for value in values]
+    codes, labels = p.codes("items", side, name)
+    return [labels[code] if code >= 0 else None for code in codes[rows].tolist()]
 
 
 def _verdict(gold: str | None, predicted: str | None) -> Verdict:
