@@ -44,7 +44,8 @@ class _Look:
     """A tap that remembers shapes and whether any token sees one after it."""
 
     heads: dict[str, set[int]] = field(default_factory=dict)
-    shapes: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    keys: dict[str, set[int]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
     causal: dict[str, bool] = field(default_factory=dict)
     width: dict[str, set[int]] = field(default_factory=dict)
     error: float = 0.0
@@ -55,10 +56,10 @@ class _Look:
         Raises:
             ExtractError: there is not.
         """
-        for kind, shapes in self.shapes.items():
+        for kind, keys in self.keys.items():
             queries = TOKENS if kind in (SELF, ENCODER) else TARGET_TOKENS
-            keys = TOKENS if kind in (SELF, ENCODER, CROSS) else TARGET_TOKENS
-            if shapes != {(queries, keys)}:
+            known = TOKENS if kind in (SELF, ENCODER, CROSS) else TARGET_TOKENS
+            if keys != {known} or self.rows[kind] != queries:
                 raise ExtractError(
                     f"The attention of {name} is not between the tokens of a text; this "
                     "architecture is not supported."
@@ -78,7 +79,8 @@ class _Look:
         """Looks at weights."""
         weights, kind = block.weights, block.kind
         self.heads.setdefault(kind, set()).add(weights.shape[1])
-        self.shapes.setdefault(kind, set()).add((weights.shape[-2], weights.shape[-1]))
+        self.keys.setdefault(kind, set()).add(weights.shape[-1])
+        self.rows[kind] = max(self.rows.get(kind, 0), block.rows.stop)
         sees = bool(weights.triu(1 + block.rows.start).any())
         self.causal[kind] = self.causal.get(kind, True) and not sees
         self.error = max(self.error, float((weights.float().sum(-1) - 1).abs().max()))

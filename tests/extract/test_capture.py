@@ -1,4 +1,4 @@
-"""Captured attention is eager attention, a batch is its examples, padding never counts."""
+"""Watching leaves no trace, blocks are small and come in order, and what is odd is refused."""
 
 from __future__ import annotations
 
@@ -9,190 +9,244 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    AttentionInterface,
-    AttentionMaskInterface,
-    BertModel,
-    GPT2Config,
-    GPT2Model,
-    LlamaConfig,
-    LlamaModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AttentionInterface, AttentionMaskInterface, BertModel
 
-from extract.capture import own_eager_attention, watching
+from extract import blocks
+from extract.anatomy import anatomy_of
+from extract.blocks import attend, cut, own_eager_attention
+from extract.capture import Block, watching, watching_parts
 from extract.errors import ExtractError
-from extract.models import describe
+from extract.models import LoadedModel, describe
+from extract.probe import Probed
 
-from .conftest import LAYERS, make_bert
-
-
-class Keep:
-    """A tap that keeps copies of all it sees."""
-
-    def __init__(self) -> None:
-        self.maps: list[torch.Tensor] = []
-        self.states: list[torch.Tensor] = []
-
-    def attention(self, layer: int, weights: torch.Tensor) -> None:
-        assert layer == len(self.maps)
-        self.maps.append(weights.clone())
-
-    def hidden(self, layer: int, states: torch.Tensor) -> None:
-        assert layer == len(self.states)
-        self.states.append(states.clone())
+from . import tiny
+from .conftest import LAYERS
+from .watched import Keep, asked, batch, watched
 
 
-def make_gpt2() -> Any:
-    torch.manual_seed(1)
-    size: dict[str, Any] = {
-        "n_embd": 16,
-        "n_layer": 2,
-        "n_head": 2,
-        "vocab_size": 80,
-        "n_positions": 64,
-    }
-    model: Any = GPT2Model(GPT2Config(**size, initializer_range=0.6))
-    return model.eval()
+def make(family: str, **options: Any) -> LoadedModel:
+    """A tiny model, ready to run."""
+    return describe(tiny.tiny_model(family, **options), tiny.tokenizer_of(family), family)
 
 
-def make_llama() -> Any:
-    torch.manual_seed(2)
-    model: Any = LlamaModel(
-        LlamaConfig(
-            vocab_size=80,
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            initializer_range=0.6,
-        )
-    )
-    return model.eval()
-
-
-MAKERS: dict[str, Any] = {"bert": make_bert, "gpt2": make_gpt2, "llama": make_llama}
-
-
-def batch(*lengths: int) -> dict[str, torch.Tensor]:
-    """Random tokens, padded on the right with zeros."""
-    generator = torch.Generator().manual_seed(5)
-    ids = torch.randint(4, 80, (len(lengths), max(lengths)), generator=generator)
-    mask = (torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]).long()
-    return {"input_ids": ids * mask, "attention_mask": mask}
-
-
-def captured(model: Any, inputs: dict[str, torch.Tensor]) -> Keep:
-    keep = Keep()
-    with watching(model, model.config.num_hidden_layers) as watch:
-        last = watch.run(inputs, keep)
-    assert torch.equal(last, keep.states[-1])
-    return keep
-
-
-@pytest.mark.parametrize("family", MAKERS)
-def test_captured_equals_eager(family: str) -> None:
-    model = MAKERS[family]()
-    reference = copy.deepcopy(model)
-    reference.set_attn_implementation("eager")
-    inputs = batch(9, 5, 1)
-    with torch.no_grad():
-        expected = reference(**inputs, output_attentions=True, output_hidden_states=True)
-    found = captured(model, inputs)
-    assert len(found.maps) == len(expected.attentions)
-    for mine, theirs in zip(found.maps, expected.attentions, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)
-    assert len(found.states) == len(expected.hidden_states)
-    for mine, theirs in zip(found.states, expected.hidden_states, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("family", MAKERS)
-def test_a_batch_is_its_examples_and_padding_never_counts(family: str) -> None:
-    model = MAKERS[family]()
-    lengths = (9, 5, 2)
-    inputs = batch(*lengths)
-    together = captured(model, inputs)
-    for row, n in enumerate(lengths):
-        alone = captured(model, {name: x[row : row + 1, :n] for name, x in inputs.items()})
-        for mine, single in zip(together.maps, alone.maps, strict=True):
-            torch.testing.assert_close(mine[row, :, :n, :n], single[0], rtol=0, atol=5e-6)
-            assert not mine[row, :, :n, n:].any()
-            sums = mine[row, :, :n, :n].sum(-1)
-            torch.testing.assert_close(sums, torch.ones_like(sums), rtol=0, atol=1e-5)
-        for mine, single in zip(together.states, alone.states, strict=True):
-            torch.testing.assert_close(mine[row, :n], single[0], rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("family", ["gpt2", "llama"])
-def test_a_decoder_sees_nothing_after_itself_and_reports_query_heads(family: str) -> None:
-    model = MAKERS[family]()
-    found = captured(model, batch(7, 4))
-    for maps in found.maps:
-        assert maps.shape[1] == model.config.num_attention_heads
-        assert not maps.triu(1).any() and maps.tril().any()
-
-
-def test_nothing_is_left_behind(bert: BertModel) -> None:
+@pytest.mark.parametrize("family", ["bert", "llama", "t5", "deberta-v2"])
+def test_nothing_is_left_behind(family: str) -> None:
+    model = tiny.tiny_model(family)
+    loaded = describe(model, tiny.tokenizer_of(family), family)
     names = set(AttentionInterface._global_mapping), set(AttentionMaskInterface._global_mapping)
-    before = bert.config._attn_implementation
-    hooks = [len(module._forward_pre_hooks) for module in bert.modules()]
-    with pytest.raises(RuntimeError, match="stop"), watching(bert, LAYERS):
-        assert bert.config._attn_implementation != before
+    parts = [model, *(part for part in model.modules() if hasattr(part, "config"))]
+
+    def state() -> list[Any]:
+        settings = [
+            (part.config._attn_implementation, getattr(part.config, "use_cache", None))
+            for part in parts
+        ]
+        hooks = [(len(m._forward_pre_hooks), len(m._forward_hooks)) for m in model.modules()]
+        return [settings, hooks, [sorted(m.__dict__) for m in model.modules()]]
+
+    before = copy.deepcopy(state())
+    with pytest.raises(RuntimeError, match="stop"), watching(loaded, values=True):
+        assert state() != before
         raise RuntimeError("stop")
-    assert bert.config._attn_implementation == before
-    assert [len(module._forward_pre_hooks) for module in bert.modules()] == hooks
+    assert state() == before
     after = set(AttentionInterface._global_mapping), set(AttentionMaskInterface._global_mapping)
     assert after == names
 
 
-def test_one_layer_is_alive_at_a_time(bert: BertModel) -> None:
+def test_one_block_is_alive_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "CPU_BYTES", 1)
+    monkeypatch.setattr(blocks, "MIN_ROWS", 2)
     alive: list[Any] = []
     most = 0
 
-    class Count:
-        def attention(self, layer: int, weights: torch.Tensor) -> None:
+    class Count(Keep):
+        def attention(self, block: Block) -> None:
             nonlocal most
             gc.collect()
-            alive.append(weakref.ref(weights))
+            alive.append(weakref.ref(block.weights))
             most = max(most, sum(ref() is not None for ref in alive))
 
-        def hidden(self, layer: int, states: torch.Tensor) -> None:
+        def layer(self, kind: str, layer: int) -> None:
             pass
 
-    with watching(bert, LAYERS) as watch:
+    loaded = make("bert")
+    with watching(loaded) as watch:
         watch.run(batch(6, 6), Count())
-    assert len(alive) == LAYERS and most == 1
+    assert len(alive) == tiny.LAYERS * 2 * 3 and most == 1
 
 
-def test_a_wrong_number_of_layers_is_an_error(bert: BertModel) -> None:
+def test_long_texts_come_in_blocks_of_bounded_size() -> None:
+    loaded = make("llama", max_position_embeddings=4096)
+    sizes = []
+
+    class Measure(Keep):
+        def attention(self, block: Block) -> None:
+            sizes.append(block.weights.numel() * block.weights.element_size())
+            assert block.weights.shape[1:] == (tiny.HEADS, sizes_of(block.rows), 1000)
+
+        def layer(self, kind: str, layer: int) -> None:
+            pass
+
+    def sizes_of(rows: slice) -> int:
+        return int(rows.stop - rows.start)
+
+    with watching(loaded) as watch:
+        watch.run(batch(1000), Measure())
+    assert max(sizes) <= blocks.CPU_BYTES
+    assert sum(sizes) == tiny.LAYERS * tiny.HEADS * 1000 * 1000 * 4
+
+
+@pytest.mark.parametrize(
+    ("examples", "queries", "row_bytes", "expected"),
+    [
+        (4, 8, 1, [(0, 4, 0, 8)]),  # all fits
+        (5, 10, 10, [(0, 3, 0, 10), (3, 5, 0, 10)]),  # some examples at a time, evenly
+        (2, 7, 100, [(0, 1, 0, 4), (0, 1, 4, 7), (1, 2, 0, 4), (1, 2, 4, 7)]),
+        (1, 7, 10**6, [(0, 1, 0, 2), (0, 1, 2, 4), (0, 1, 4, 6), (0, 1, 6, 7)]),
+    ],
+)
+def test_blocks_are_cut_evenly_examples_outside_and_rows_inside(
+    examples: int,
+    queries: int,
+    row_bytes: int,
+    expected: list[tuple[int, int, int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blocks, "CPU_BYTES", 400)
+    monkeypatch.setattr(blocks, "MIN_ROWS", 2)
+    found = cut(examples, queries, row_bytes, torch.device("cpu"))
+    assert [(e.start, e.stop, r.start, r.stop) for e, r in found] == expected
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("masked", ["no", "one row", "per head", "one example"])
+def test_slices_equal_the_whole_with_any_mask_and_bias(
+    groups: int, masked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a float64 softmax by hand; the function's own arguments are sliced like the mask."""
+    monkeypatch.setattr(blocks, "CPU_BYTES", 1)
+    monkeypatch.setattr(blocks, "MIN_ROWS", 3)
+    generator = torch.Generator().manual_seed(1)
+    b, h, q, k, d = 2, 4, 7, 9, 3
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    query, key, value = (
+        random(b, h, q, d),
+        random(b, h // groups, k, d),
+        random(b, h // groups, k, d),
+    )
+    shapes = {"one row": (b, 1, 1, k), "per head": (b, h, q, k), "one example": (1, 1, q, k)}
+    mask = random(*shapes[masked]) * 3 if masked in shapes else None
+    bias = random(1, h, q, k)
+
+    class Module(torch.nn.Module):
+        num_key_value_groups = groups
+
+    def eager(
+        module: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        bias: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        repeats = module.num_key_value_groups
+        key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
+        scores = query @ key.mT + bias + (0 if mask is None else mask)
+        weights = scores.softmax(-1)
+        return (weights @ value).transpose(1, 2), weights
+
+    seen = torch.zeros(b, h, q, k, dtype=torch.float64)
+
+    def show(
+        examples: slice, rows: slice, weights: torch.Tensor, part: torch.Tensor | None
+    ) -> None:
+        assert (part is None) == (mask is None)
+        seen[examples, :, rows] = weights
+
+    module = Module()
+    output = attend(eager, module, query, key, value, mask, {"bias": bias}, show)
+    expected, weights = eager(module, query, key, value, mask, bias)
+    torch.testing.assert_close(seen, weights, rtol=0, atol=1e-12)
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-12)
+    assert module.num_key_value_groups == groups
+
+
+def test_a_run_with_other_layers_is_an_error(bert: BertModel) -> None:
+    loaded = describe(bert, tiny.tokenizer_of("bert"), "b")
+    known = loaded.probed
+    calls = {side: count + 1 for side, count in known.calls.items()}
+    wrong = Probed(calls, known.heads, known.causal, known.width, {}, None)
     with (
-        watching(bert, LAYERS + 1) as watch,
-        pytest.raises(ExtractError, match="ran 3 attention layers"),
+        watching_parts(loaded.anatomy, wrong) as watch,
+        pytest.raises(ExtractError, match=rf"'self': {LAYERS}.*expected .*'self': {LAYERS + 1}"),
     ):
         watch.run(batch(4), Keep())
 
 
-def test_a_model_without_the_interface_is_refused() -> None:
-    with pytest.raises(ExtractError, match="Linear does not go through"):
-        own_eager_attention(torch.nn.Linear(2, 2))
+def test_what_has_no_eager_attention_is_known() -> None:
+    assert own_eager_attention(torch.nn.Linear(2, 2)) is None
+    model = tiny.tiny_model("bert")
+    module = model.encoder.layer[0].attention.self
+    function = own_eager_attention(module)
+    assert function is not None and function.__module__ == type(module).__module__
 
 
-def test_causality_is_found_by_looking(tokenizer: PreTrainedTokenizerFast, bert: BertModel) -> None:
-    assert not describe(bert, tokenizer, "b").causal
-    loaded = describe(make_gpt2(), tokenizer, "g")
-    assert loaded.causal and loaded.kinds[0].causal
-    assert (loaded.info.layers, loaded.info.heads, loaded.info.hidden_size) == (2, 2, 16)
+def test_layers_that_do_not_attend_are_refused() -> None:
+    model = tiny.tiny_model("bert")
+
+    class Skips(torch.nn.Module):
+        def forward(self, states: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, None]:
+            return states, None
+
+    model.encoder.layer[1].attention = Skips()
+    with pytest.raises(ExtractError, match="BertModel has 2 layers and attends in 1 of them"):
+        describe(model, tiny.tokenizer_of("bert"), "b")
 
 
-def test_what_a_file_says_of_model_and_tokenizer(
-    tokenizer: PreTrainedTokenizerFast, bert: BertModel
+def test_layers_with_different_heads_are_refused() -> None:
+    model = tiny.tiny_model("bert")
+    other = tiny.tiny_model("bert", num_attention_heads=2)
+    model.encoder.layer[1] = other.encoder.layer[1]
+    for part in model.encoder.layer[1].modules():
+        if hasattr(part, "config"):
+            part.config = model.config
+    with pytest.raises(ExtractError, match="different numbers of heads"):
+        describe(model, tiny.tokenizer_of("bert"), "b")
+
+
+def test_a_model_that_only_says_it_uses_the_interface_falls_back(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loaded = describe(bert, tokenizer, "tiny")
-    assert loaded.tokens.special == ("[CLS]", "[SEP]")
-    assert (loaded.tokens.separator, loaded.tokens.continuation) == ("[SEP]", "##")
-    assert loaded.tokens.word_start == ""
-    assert (loaded.info.architecture, loaded.info.dtype) == ("BertModel", "float32")
-    assert loaded.max_length == 64
-    assert set(loaded.info.versions) >= {"torch", "transformers", "openTSNE", "numpy"}
+    model = tiny.tiny_model("deberta-v2")
+    reference = copy.deepcopy(model)
+    monkeypatch.setattr(type(model), "_can_set_attn_implementation", classmethod(lambda _: True))
+    assert anatomy_of(model).interface
+    loaded = describe(model, tiny.tokenizer_of("deberta-v2"), "d")
+    assert loaded.info.attention == "eager" and not loaded.anatomy.interface
+    monkeypatch.undo()
+    found, _ = watched(loaded, batch(6))
+    result = asked(reference, batch(6))
+    for layer, theirs in enumerate(result.attentions):
+        assert torch.equal(found.maps["self", layer], theirs)
+
+
+def test_causality_is_found_by_looking() -> None:
+    assert not make("bert").causal
+    assert make("bert", is_decoder=True).causal
+    assert make("gpt2").causal
+
+
+def test_keys_are_not_kept_for_writing() -> None:
+    """A cache of every layer's keys and values would be alive at the end of a long text."""
+    loaded = make("llama")
+    assert loaded.model.config.use_cache
+    caches = []
+    handle = loaded.model.register_forward_hook(
+        lambda _module, _args, output: caches.append(output.past_key_values)
+    )
+    watched(loaded, batch(5))
+    handle.remove()
+    assert caches == [None] and loaded.model.config.use_cache

@@ -1,23 +1,25 @@
-"""Architectures that are not supported, or differ a little: the true reason is given."""
+"""Loading: what a file says of a model, and the true reason where one is not supported."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+import importlib.util
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from transformers import BertModel, PreTrainedTokenizerFast
 
-import collateral
-from extract import forward, pipeline
-from extract.errors import ExtractError
-from extract.models import _max_length, load
-from extract.options import RunOptions
+from extract.errors import ExtractError, UsageError
+from extract.families import REFUSED
+from extract.models import _max_length, choose_device, describe, load
+from extract.tokenizing import describe_tokenizer
 
-from .conftest import LINES, line, make_tokenizer
+from . import tiny
+from .conftest import make_tokenizer
+from .watched import batch, watched
 
 SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 TEXT = SIZE | {"vocab_size": 80, "intermediate_size": 16}
@@ -45,49 +47,92 @@ def save(model: Any, folder: Path, **tokenizer: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("family", "options"),
+    ("family", "options", "reason"),
     [
-        ("Mamba", {"vocab_size": 80, "hidden_size": 16, "num_hidden_layers": 1, "state_size": 4}),
-        ("Gemma3", {"text_config": GROUPED, "vision_config": IMAGE}),
-        ("CLIP", {"text_config": TEXT, "vision_config": IMAGE}),
-        ("ViT", IMAGE),
+        ("Mamba", {"state_size": 4}, r"is a Mamba, which has no attention; it is not supported\.$"),
+        ("Longformer", TEXT | {"attention_window": 4}, "is a Longformer, which attends sparsely"),
+        ("BigBird", TEXT, r"is a BigBird, which attends sparsely.*original_full"),
+        ("Reformer", {"vocab_size": 80}, "is a Reformer, which attends within buckets"),
+        ("FNet", TEXT, "is a FNet, which has no attention"),
+        ("RecurrentGemma", TEXT, "is a RecurrentGemma, which has layers without attention"),
+        ("Nystromformer", TEXT, "is a Nystromformer, which approximates attention"),
+        ("Funnel", {"vocab_size": 80}, "is a Funnel, which changes the number of tokens"),
     ],
 )
-def test_what_is_no_stack_over_text_is_refused_by_name(
-    family: str, options: dict[str, Any], tmp_path: Path
+def test_a_family_is_refused_by_name_before_its_weights_are_read(
+    family: str, options: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    library: Any = transformers
+    config = getattr(library, f"{family}Config")(**options)
+    config.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"not read")
+    with pytest.raises(ExtractError, match=reason) as caught:
+        load(str(tmp_path))
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+    assert config.model_type in REFUSED
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "reason"),
+    [
+        ("CLIP", {"text_config": TEXT, "vision_config": IMAGE}, "is a CLIPModel.*not supported"),
+        ("ViT", IMAGE, "ViTModel reads pixel_values, not text"),
+        ("GptOss", GROUPED | EXPERTS, "GptOssModel gives part of its attention to a sink"),
+        (
+            "Qwen3Next",
+            GROUPED | EXPERTS | {"layer_types": ["linear_attention"]},
+            "Qwen3NextModel computes no self attention",
+        ),
+    ],
+)
+def test_what_a_trial_run_shows_to_be_no_stack_over_text_is_refused(
+    family: str, options: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     folder = save(make(family, **options), tmp_path / family)
-    with pytest.raises(ExtractError, match=f"{family}Model.* not supported yet") as caught:
+    with pytest.raises(ExtractError, match=reason) as caught:
         load(str(folder))
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and "--dtype" not in str(caught.value)
 
 
-def test_attention_sinks_are_the_reason_given(tmp_path: Path, wsc_file: Path) -> None:
-    folder = save(make("GptOss", **GROUPED, **EXPERTS), tmp_path / "sinks")
-    options = RunOptions(str(folder), wsc_file, tmp_path / "out.msgpack")
-    with pytest.raises(ExtractError, match=r"GptOssModel gives part of .* to a sink") as caught:
-        pipeline.run(options)
-    assert "--dtype" not in str(caught.value) and not options.output.exists()
+def test_big_bird_is_shown_where_it_attends_to_everything(tmp_path: Path) -> None:
+    model = make("BigBird", **TEXT, attention_type="original_full")
+    loaded = load(str(save(model, tmp_path / "bird")))
+    assert loaded.info.attention == "eager" and loaded.info.heads == 2
 
 
-def test_another_type_is_advised_only_where_it_can_help() -> None:
-    model = make("Bert", **TEXT)
-    assert "--dtype float32" in forward._why_not_one(model, torch.float16)
-    assert "--dtype" not in forward._why_not_one(model, torch.float32)
+def test_a_model_that_also_sees_is_run_as_the_text_model_that_it_holds(tmp_path: Path) -> None:
+    model = make("Gemma3", text_config=GROUPED, vision_config=IMAGE, mm_tokens_per_image=4)
+    loaded = load(str(save(model, tmp_path / "gemma3")))
+    assert type(loaded.base).__name__ == "Gemma3TextModel" and loaded.causal
+    inputs = batch(7, 4)
+    found, _ = watched(loaded, inputs)
+    with torch.no_grad():
+        expected = model(**inputs).last_hidden_state
+    real = inputs["attention_mask"].bool()
+    torch.testing.assert_close(found.states["text", 1][real], expected[real], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", ["Roberta", "XLMRoberta"])
-def test_positions_that_start_after_padding_leave_fewer_tokens(
-    family: str, tmp_path: Path, write_lines: Callable[..., Path]
-) -> None:
+def test_positions_that_start_after_padding_leave_fewer_tokens(family: str, tmp_path: Path) -> None:
     model = make(family, **TEXT, max_position_embeddings=40, pad_token_id=1)
-    folder = save(model, tmp_path / family, model_max_length=10**30)
-    path = write_lines(line("He saw it. " + "and " * 80, "He", "it", id="1"), name="long.jsonl")
-    options = RunOptions(str(folder), path, tmp_path / "out.msgpack")
-    pipeline.run(options)
-    with collateral.open(options.output) as c:
-        assert len(c.tokens(0)) == 40 - 1 - 1
-        assert any("cut at 38 tokens" in note for note in c.meta.notes)
+    loaded = load(str(save(model, tmp_path / family, model_max_length=10**30)))
+    assert loaded.max_length == 40 - 1 - 1
+    found, _ = watched(loaded, batch(38))
+    assert found.maps["self", 0].shape == (1, 2, 38, 38)
+    with pytest.raises(IndexError):
+        watched(loaded, batch(39))
+
+
+@pytest.mark.parametrize(
+    ("family", "limit"),
+    [("t5", None), ("xlnet", None), ("bloom", None), ("gpt2", 64), ("opt", 64), ("bart", 64)],
+)
+def test_the_most_tokens_that_a_model_takes(family: str, limit: int | None) -> None:
+    tokenizer = tiny.tokenizer_of(family)
+    tokenizer.model_max_length = 10**30
+    assert describe(tiny.tiny_model(family), tokenizer, family).max_length == limit
+    tokenizer.model_max_length = 20
+    assert describe(tiny.tiny_model(family), tokenizer, family).max_length == 20
 
 
 def test_positions_on_a_page_are_no_limit_of_the_text() -> None:
@@ -97,23 +142,145 @@ def test_positions_on_a_page_are_no_limit_of_the_text() -> None:
     assert _max_length(model, tokenizer) == 40
 
 
-@pytest.mark.parametrize("error", [IndexError, RuntimeError, MemoryError])
-def test_a_forward_pass_that_fails_ends_with_advice(
-    error: type[Exception],
-    bert_folder: Path,
-    wsc_file: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_a_file_says_of_model_and_tokenizer(
+    tokenizer: PreTrainedTokenizerFast, bert: BertModel
 ) -> None:
-    options = RunOptions(str(bert_folder), wsc_file, tmp_path / "out.msgpack", batch_size=2)
-    ready = pipeline.prepare(options)
+    loaded = describe(bert, tokenizer, "tiny")
+    assert loaded.tokens.special == ("[CLS]", "[SEP]")
+    assert (loaded.tokens.separator, loaded.tokens.continuation) == ("[SEP]", "##")
+    assert loaded.tokens.word_start == ""
+    assert (loaded.info.architecture, loaded.info.dtype) == ("BertModel", "float32")
+    assert loaded.max_length == 64
+    assert set(loaded.info.versions) >= {"torch", "transformers", "openTSNE", "numpy"}
 
-    def fail(*_: object, **__: object) -> None:
-        raise error("index 40 is out of bounds\nand forty more lines")
 
-    monkeypatch.setattr(pipeline, "prepare", lambda *_: ready)
-    monkeypatch.setattr(ready.loaded.model, "forward", fail)
-    with pytest.raises(ExtractError, match=r"--max-length.*--batch-size") as caught:
-        pipeline.run(dataclasses.replace(options))
-    assert "(index 40 is out of bounds)" in str(caught.value)
-    assert f"on {min(2, len(LINES))} texts of" in str(caught.value)
+@pytest.mark.parametrize(
+    ("kind", "special", "separator", "start", "continuation"),
+    [
+        ("wordpiece", ("[CLS]", "[SEP]"), "[SEP]", "", "##"),
+        ("bytes", (), "", "Ġ", ""),
+        ("bytes-bert", ("[CLS]", "[SEP]"), "[SEP]", "Ġ", ""),
+        ("bytes-roberta", ("<s>", "</s>"), "</s>", "Ġ", ""),
+        ("metaspace", ("<s>",), "", "▁", ""),
+        ("unigram", (), "", "▁", ""),
+        ("unigram-t5", ("</s>",), "</s>", "▁", ""),
+        ("unigram-xlnet", ("<sep>", "<cls>"), "<sep>", "▁", ""),
+    ],
+)
+def test_conventions_of_tokenizers(
+    kind: str, special: tuple[str, ...], separator: str, start: str, continuation: str
+) -> None:
+    tokenizer = tiny.tiny_tokenizer(kind)
+    info, number = describe_tokenizer(tokenizer)
+    assert (info.special, info.separator) == (special, separator)
+    assert (info.word_start, info.continuation) == (start, continuation)
+    assert number == (tokenizer.convert_tokens_to_ids(separator) if separator else None)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "metaspace"])
+def test_a_tokenizer_without_padding_is_enough(kind: str) -> None:
+    tokenizer = tiny.tiny_tokenizer(kind)
+    assert tokenizer.pad_token_id is None
+    loaded = describe(tiny.tiny_model("gpt2"), tokenizer, "g")
+    assert loaded.pad_id == 0
+    inputs = batch(5, 2)
+    inputs["input_ids"][1, 2:] = loaded.pad_id
+    found, _ = watched(loaded, inputs)
+    assert not found.maps["self", 0][1, :, :2, 2:].any()
+
+
+def test_a_slow_tokenizer_is_refused(tmp_path: Path) -> None:
+    folder = tiny.save_tiny(tmp_path / "ctrl", "gpt2")
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "<unk>": 2}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "CTRLTokenizer"}')
+    with pytest.raises(ExtractError, match=r"CTRLTokenizer\) is a slow one.*tokenizer\.json") as e:
+        load(str(folder))
+    assert "\n" not in str(e.value)
+
+
+def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
+    folder = tiny.save_tiny(tmp_path / "bert", "bert")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ExtractError, match=r"holds no weights \(\*\.safetensors\): save"):
+        load(str(folder))
+
+    class Trap:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return (Path.touch, (folder / "sprung",))  # type: ignore[return-value]
+
+    torch.save({"trap": Trap()}, folder / "pytorch_model.bin")
+    with pytest.raises(ExtractError, match="never loaded"):
+        load(str(folder))
+    assert not (folder / "sprung").exists()
+
+
+def test_code_that_comes_with_a_model_is_not_run_unasked(tmp_path: Path) -> None:
+    folder = tiny.save_tiny(tmp_path / "bert", "bert")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "unheard-of", "auto_map": {"AutoConfig": "theirs.Config"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "theirs.py").write_text(f"open({str(folder / 'ran')!r}, 'w')\n")
+    with pytest.raises(ExtractError, match=r"brings code of its own.*--trust-remote-code"):
+        load(str(folder))
+    assert not (folder / "ran").exists()
+
+
+def test_a_decoder_without_a_start_is_an_error(tmp_path: Path) -> None:
+    folder = tiny.save_tiny(tmp_path / "t5", "t5")
+    for name in ("config.json", "generation_config.json"):
+        path = folder / name
+        if path.exists():
+            config = json.loads(path.read_text())
+            for key in ("decoder_start_token_id", "bos_token_id"):
+                config.pop(key, None)
+            path.write_text(json.dumps(config))
+    with pytest.raises(ExtractError, match="which token its decoder starts with"):
+        load(str(folder))
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_device("cpu").type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    for name in ("cuda", "cuda:1", "mps"):
+        with pytest.raises(UsageError, match=f'no device "{name}" on this machine'):
+            choose_device(name)
+    with pytest.raises(UsageError, match='no device "gpu"'):
+        choose_device("gpu")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto").type == "mps" and choose_device("mps").type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("auto").type == "cuda" and choose_device("cuda:1").index == 1
+
+
+def test_spreading_over_devices_needs_accelerate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny.save_tiny(tmp_path / "bert", "bert")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ExtractError, match="pip install accelerate") as caught:
+        load(str(folder), device_map="auto")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_spread_over_devices_gives_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    inputs = batch(7, 4)
+    folder = tiny.save_tiny(tmp_path / "llama", "llama", head="language-model")
+    spread = load(str(folder), device_map="auto", head="language-model")
+    plain = load(str(folder), head="language-model")
+    found, ran = watched(spread, inputs, full=True, values=True)
+    expected, whole = watched(plain, inputs, full=True, values=True)
+    for place, maps in expected.maps.items():
+        torch.testing.assert_close(found.maps[place].cpu(), maps, rtol=0, atol=1e-6)
+    for place, norms in expected.norms.items():
+        torch.testing.assert_close(found.norms[place].cpu(), norms, rtol=0, atol=1e-5)
+    assert ran.logits is not None and whole.logits is not None and spread.logits is not None
+    torch.testing.assert_close(ran.logits.cpu(), whole.logits, rtol=0, atol=1e-5)
+    part = spread.logits(ran.last[:, 1:3])
+    torch.testing.assert_close(part.cpu(), whole.logits[:, 1:3], rtol=0, atol=1e-5)

@@ -203,7 +203,8 @@ def tiny_model(
     if head is None:
         factory = "AutoModel"
     elif head == "language-model":
-        factory = "AutoModelForCausalLM" if family in CAUSAL else "AutoModelForMaskedLM"
+        causal = family in (*CAUSAL, "xlnet")
+        factory = "AutoModelForCausalLM" if causal else "AutoModelForMaskedLM"
     else:
         factory = _FACTORIES[head]
     model = getattr(library, factory).from_config(config).eval()

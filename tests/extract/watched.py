@@ -97,7 +97,7 @@ def batch(
         lowest, highest: range of the tokens' numbers, without special ones.
     """
     generator = torch.Generator().manual_seed(5)
-    inputs = {}
+    inputs: dict[str, torch.Tensor] = {}
     for sizes, before in ((lengths, ""), (targets, "decoder_")):
         if not sizes:
             continue
