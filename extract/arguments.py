@@ -10,7 +10,9 @@ from typing import Any
 from .errors import UsageError
 from .options import DEFAULT_MAPS, DEFAULT_TOP, SPARSE_ABOVE, RunOptions
 
-FORMATS = ("auto", "jsonl", "csv", "tsv", "conll", "conllu", "txt", "datasets")
+FORMATS = (
+    *("auto", "jsonl", "json", "csv", "tsv", "tsv-unquoted", "conll", "conllu", "txt", "datasets"),
+)
 KINDS = ("categorical", "continuous", "text", "boolean")
 
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from collateral.schema import Tokens
 
+from .errors import ExtractError
+
 IntArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -123,6 +125,9 @@ def encode(
         max_length: most tokens per text.
         seconds: for each text the one that goes into the model with it, or None.
         types: whether the model takes token types; kept if the tokenizer makes them, too.
+
+    Raises:
+        ExtractError: ``max_length`` is too small for the special tokens.
     """
     types = types and "token_type_ids" in tokenizer.model_input_names
     if seconds is None:
@@ -151,6 +156,9 @@ def encode_target(
         targets: any number of texts.
         max_length: most tokens per target, the start token included.
         start_id: number of the start token, which counts as special.
+
+    Raises:
+        ExtractError: ``max_length`` is too small for the special tokens.
     """
     rows = _cut(_Call(tokenizer, target=True), list(targets), None, max_length - 1)
     return [_started(row, start_id) for row in rows]
@@ -278,6 +286,9 @@ def _cut(
     long = [i for i, row in enumerate(rows) if len(row) > max_length]
     others = None if seconds is None else [seconds[i] for i in long]
     for i, cut in zip(long, call([texts[i] for i in long], others, max_length), strict=True):
+        if len(cut) > max_length:  # the tokenizer leaves a text whole if it cannot be cut enough
+            few = f"{max_length} tokens do not hold even the special tokens of an example"
+            raise ExtractError(f"{few}; give more with --max-length.")
         full = rows[i]
         rows[i] = replace(cut, full_offsets=full.offsets, full_special=full.special)
     return rows

@@ -9,6 +9,7 @@ import pytest
 from transformers import NllbTokenizer, PreTrainedTokenizerFast
 
 from extract.encoding import Encoded, encode, encode_target, joined
+from extract.errors import ExtractError
 
 from .token_kinds import KINDS, byte_level, unigram, word_piece
 
@@ -133,3 +134,9 @@ def test_many_texts_are_each_by_itself(kind: str) -> None:
             assert np.array_equal(getattr(row, name), getattr(one, name)), (kind, name)
         assert (row.characters, row.cut) == (len(text), one.cut)
     assert rows[2].cut and encode(tokenizer, [], 12) == []
+
+
+def test_special_tokens_alone_are_too_many() -> None:
+    assert len(encode(word_piece(), ["the cat"], 3)[0]) == 3
+    with pytest.raises(ExtractError, match=r"^2 tokens do not hold .* with --max-length\.$"):
+        encode(word_piece(), ["the cat"], 2, seconds=["the side"])

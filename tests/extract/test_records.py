@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from extract.arguments import FORMATS as CHOICES
 from extract.data import pairs_from_records
 from extract.errors import BadLine, ExtractError, UsageError
 from extract.records import FORMATS, Record, open_records
@@ -331,3 +332,7 @@ def test_without_the_package_a_name_is_a_missing_file(monkeypatch: pytest.Monkey
         open_records("imdb", format="datasets")
     with pytest.raises(ExtractError, match="There is no data file data/imdb/x; check the path"):
         open_records("data/imdb/x")
+
+
+def test_the_command_line_knows_every_format() -> None:
+    assert set(CHOICES) == {"auto", "datasets", *FORMATS}
