@@ -22,7 +22,7 @@ opens as fast as one of 10 MB, because only what is asked for is read:
     c.items, c.item_tokens                    # words, labels or tokens, if the file has them
     c.summaries                               # metrics of the whole data set: c.head_summary(name)
     c.has_value_norms("wsc-000")              # then c.value_norms(...): [layers, heads, keys]
-    c.side("wsc-000", "text")                 # its tokens; "source", "target": of an encoder-decoder
+    c.side("wsc-000", "text")                 # its tokens; of an encoder-decoder: source, target
 
 Questions over many examples count each example once, however many pairs it has:
 

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any, NoReturn
 
 from . import export, info
@@ -16,6 +15,7 @@ from .plain import printable
 from .reader import Collateral
 from .reader import open as open_file
 from .sink import Sink
+from .version import version
 
 PROGRAM = "interpret-collateral"
 _SHOWN_FAULTS = 50
@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> _Parser:
     parser = _Parser(prog=PROGRAM, description="Looks at, checks and exports collateral files.")
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("info", help="say what is in a file")
     show.add_argument("file", metavar="FILE")
@@ -192,13 +192,6 @@ class _Binary:
 
     def flush(self) -> None:
         """Does nothing: the sink flushes when it is finished."""
-
-
-def _version() -> str:
-    try:
-        return metadata.version("interpret-tui")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 if __name__ == "__main__":

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from types import TracebackType
 from typing import Any, get_args
 
@@ -33,6 +31,7 @@ from .schema import (
     to_map,
 )
 from .sink import Sink
+from .version import now, version
 
 
 class Writer:
@@ -57,7 +56,7 @@ class Writer:
     ) -> None:
         self.path = os.fspath(path)
         self._meta = dataclasses.replace(
-            meta, generator=f"interpret-tui {_version()}", created=_now(), format=FORMAT
+            meta, generator=f"interpret-tui {version()}", created=now(), format=FORMAT
         )
         given: dict[TableName, Mapping[str, Column]]
         given = {"examples": examples, "points": points, "pairs": pairs}
@@ -483,20 +482,3 @@ def _by_name(what: str, items: Sequence[Any]) -> dict[str, Any]:
     if len(found) < len(items):
         raise ValueError(f"two {what} have the same name")
     return found
-
-
-def _now() -> str:
-    """The time as ISO 8601 in UTC; ``SOURCE_DATE_EPOCH`` fixes it, for files that must not vary."""
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    utc = datetime.timezone.utc
-    moment = datetime.datetime.now(utc)
-    if fixed.isascii() and fixed.isdigit():
-        moment = datetime.datetime.fromtimestamp(int(fixed), utc)
-    return moment.isoformat(timespec="seconds")
-
-
-def _version() -> str:
-    try:
-        return metadata.version("interpret-tui")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import collateral
-from collateral import layout, sparse, top_k
+from collateral import AttentionKind, layout, sparse, top_k
 from collateral.records import AttentionRecords
 from tests.collateral import forge
 from tests.collateral.forge import Index, directory, faults, put, rewritten
-from tests.collateral.simple import HEADS, LAYERS, a_writer, some_tokens
+from tests.collateral.simple import HEADS, LAYERS, a_meta, a_writer, some_tokens
 from tests.collateral.test_damage import assert_flips_are_found
 from tests.collateral.test_hostile import drop, little_memory, numbers
 from tests.factory_parts import softmax_rows, write_tagging, write_translation
@@ -156,7 +156,7 @@ def test_the_row_of_a_wrong_item_is_named(words: Path) -> None:
     assert fault == f"row {last} of items names tokens that are not there"
 
 
-@pytest.mark.parametrize("places", [(1, 0), (0, 0), (5, 0), (0, HUGE), (0, 2**64 - 1)])
+@pytest.mark.parametrize("places", [(1,), (1, 0), (0, 0), (5, 0), (0, HUGE), (0, 2**64 - 1)])
 @pytest.mark.parametrize("column", [0, 1])
 def test_places_of_value_norms_that_lie(words: Path, column: int, places: tuple[int, int]) -> None:
     def change(data: bytes) -> bytes:
@@ -171,6 +171,8 @@ def test_places_of_value_norms_that_lie(words: Path, column: int, places: tuple[
         with contextlib.suppress(collateral.CollateralError):
             assert set(c.value_norm_examples()) <= {0, 1, 2}
     assert "value norms" in caught.value.what
+    if column:
+        assert caught.value.what == "the places of the self value norms are wrong"
     assert any("value norms" in fault for fault in faults(path))
 
 
@@ -196,6 +198,13 @@ def test_a_source_that_is_longer_than_its_example(sides: Path, values: tuple[int
             with pytest.raises(collateral.CollateralError, match="source of example 2 is longer"):
                 ask(2)
     assert "the source of example 2 is longer than the example" in faults(path)
+
+
+def test_a_source_of_an_example_without_attention(tmp_path: Path) -> None:
+    path = write_translation(tmp_path / "a", examples=3, attention=2)
+    assert faults(rewritten(path, "examples/@source", numbers("<i4", 50))) == [
+        "the source of example 2 is longer than the example"
+    ]
 
 
 def test_a_source_that_does_not_fit_the_attention(sides: Path) -> None:
@@ -242,6 +251,23 @@ def test_a_directory_that_lies(words: Path, column: str, value: int) -> None:
             c.attention_rest(0), c.attention_sparse(0), c.attention_kept(0)
         assert set(c.attention_examples()) <= {0, 1, 2}
     assert bool(faults(path)) == (value != true_value)
+
+
+@pytest.mark.parametrize("keys", [1, (1 << 16) + 1])
+def test_keys_that_an_encoding_cannot_have(tmp_path: Path, keys: int) -> None:
+    """Two weights of one key; a key that two bytes cannot number. The keys are not its tokens."""
+    kind = AttentionKind("cross", 1, 1)
+    meta = a_meta(attention=(kind,))
+    with a_writer(tmp_path / "a", meta=meta, metrics=[], measures=[]) as writer:
+        writer.add_example("a", "a", some_tokens(1))
+        kept = top_k(np.full((1, 1, 1, 5), 0.2), 2)
+        writer.add_sparse_attention(0, *kept, keys=5, kind="cross")
+    path = rewritten(tmp_path / "a", "attention/directory", directory("keys", keys))
+    with collateral.open(path) as c:
+        for ask in (c.attention, c.attention_kept, c.has_attention):
+            with pytest.raises(collateral.CollateralError, match="row 0 of the directory of att"):
+                ask(0, "cross")
+    assert any("row 0 of the directory" in fault for fault in faults(path))
 
 
 def a_lie(
