@@ -148,4 +148,4 @@ def test_perplexity_is_lowered_for_few_points() -> None:
     assert usable_perplexity(30, 1000) == 30
     assert usable_perplexity(30, 31) == 10
     assert usable_perplexity(30, 2) == 1
-    assert projection.neighbour_method(5001) == "annoy"
+    assert [projection.neighbour_method(n) for n in (20_000, 20_001)] == ["exact", "annoy"]
