@@ -114,8 +114,8 @@ def _add_task(run: argparse.ArgumentParser) -> None:
         "--points",
         default="",
         metavar="WHICH",
-        help="which tokens are followed through the layers; what there is depends on the task: all, "
-        "tagged, gold, sample:N, regex:PATTERN, words:FIELD=VALUE, first, last, mean",
+        help="which tokens are followed through the layers; what there is depends on the task: "
+        "all, tagged, gold, sample:N, regex:PATTERN, words:FIELD=VALUE, first, last, mean",
     )
     add(
         "--span-head",

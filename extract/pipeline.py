@@ -11,18 +11,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import plugins, projection
+from . import plugins
 from .assemble import Assembly, arcs_of, create, described_metrics
 from .capture import watching
 from .describe import describe_run
 from .errors import BadLine, ExtractError, UsageError
 from .forward import Runner, metric_names
+from .maps import write_maps
 from .metrics.relations import RelationScores
 from .options import RunOptions
 from .parts import Workspace, differences
 from .prepare import Prepared, prepare
 from .processes import Processes
 from .progress import Reporter, Silent, stage
+from .projection import Settings
 from .tasks.base import Tables
 from .vectors import VectorStore
 from .windows import WindowRunner, windows
@@ -207,7 +209,7 @@ def put_together(
     summaries = [workspace.summary(number) for number in numbers]
     points = sum(count for count, _ in summaries)
     notes = list(dict.fromkeys(note for _, some in summaries for note in some))
-    settings = projection.Settings.of(options, points)
+    settings = Settings.of(options, points)
     names = metric_names(ready.loaded, ready.task, ready.loaded.side, words=ready.words)
     meta = describe_run(
         ready, options, settings.described(points), [*notes, *settings.notes(points)]
@@ -235,7 +237,7 @@ def put_together(
             for metric, values in scores.summaries(kind, several=len(names) > 1):
                 writer.add_summary(metric, values)
         with _timed(seconds, "t-SNE"):
-            projection.write_maps(store, settings, writer, workspace.folder, reporter)
+            write_maps(store, settings, writer, workspace.folder, reporter)
         with stage(reporter, "Writing"):
             stack.close()
     counts = assembly.counts

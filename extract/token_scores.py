@@ -86,7 +86,15 @@ class TokenPredictor:
             rank[at] = 1 + (logits > own).sum(1).cpu().numpy()
             choices[at, :width] = best.indices.cpu().numpy()
             chances[at, :width] = (best.values - total).exp().cpu().numpy()
-        names = self._loaded.tokenizer.convert_ids_to_tokens(choices.reshape(-1).tolist())
+        flat = choices.reshape(-1).tolist()
+        names = [
+            f"<{number}>"
+            if name is None
+            else str(name)  # some models know more than their tokenizer
+            for number, name in zip(
+                flat, self._loaded.tokenizer.convert_ids_to_tokens(flat), strict=True
+            )
+        ]
         by_token = [names[i * CHOICES : (i + 1) * CHOICES] for i in range(count)]
         return TokenScores(loss, rank, choices, chances, by_token)
 
