@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_positions_that_start_after_padding_leave_fewer_tokens(family: str, tmp_
     assert loaded.max_length == 40 - 1 - 1
     found, _ = watched(loaded, batch(38))
     assert found.maps["self", 0].shape == (1, 2, 38, 38)
-    with pytest.raises(IndexError):
+    with pytest.raises((IndexError, RuntimeError), match="out of "):
         watched(loaded, batch(39))
 
 
@@ -284,3 +285,20 @@ def test_a_model_spread_over_devices_gives_the_same(tmp_path: Path) -> None:
     torch.testing.assert_close(ran.logits.cpu(), whole.logits, rtol=0, atol=1e-5)
     part = spread.logits(ran.last[:, 1:3])
     torch.testing.assert_close(part.cpu(), whole.logits[:, 1:3], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["gemma3", "t5"])
+def test_a_model_whose_weights_come_and_go_gives_the_same(family: str) -> None:
+    """As of a model that is larger than its devices: weights are there only while a module runs."""
+    accelerate = pytest.importorskip("accelerate")
+    model = tiny.tiny_model(family)
+    expected = describe(copy.deepcopy(model), tiny.tokenizer_of(family), family)
+    accelerate.cpu_offload(model, execution_device=torch.device("cpu"))
+    assert next(model.parameters()).is_meta
+    loaded = describe(model, tiny.tokenizer_of(family), family)
+    assert loaded.device.type == "cpu" and not loaded.value_norms
+    inputs = batch(7, 4, targets=(5, 3) if family == "t5" else ())
+    found, _ = watched(loaded, inputs)
+    theirs, _ = watched(expected, inputs)
+    for place, maps in theirs.maps.items():
+        torch.testing.assert_close(found.maps[place], maps, rtol=0, atol=1e-6)
