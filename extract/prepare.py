@@ -102,7 +102,7 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
     reporter = reporter or Silent()
     processes = Processes.join(cpu=options.device == "cpu")
     device = choose_device(options.device)
-    if device.type == "cuda" and device.index is None and processes.count > 1:
+    if device.type == "cuda" and ":" not in options.device and processes.count > 1:
         device = torch.device("cuda", processes.local)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
