@@ -8,7 +8,7 @@ repeat) depends on the block's place and not on its layer, so it is made once an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -22,10 +22,10 @@ NOT_SEEN = -9999.0
 KEPT_DISTANCES = 1024
 """Up to this many tokens the table of distances is kept, 4 MiB; made block by block above."""
 
-KEPT_MATCHES = 1 << 22
-"""So many repeats of tokens are kept between layers, 64 MiB; found anew for each layer above."""
+KEPT_PLACES = 1 << 22
+"""Places of repeated tokens that are kept between layers, 64 MiB; found anew for each above."""
 
-
+Places = tuple[torch.Tensor, torch.Tensor]
 Matches = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -93,7 +93,7 @@ class BatchLayout:
             separators = np.zeros((self.batch, self.keys), dtype=np.bool_)
         self.separators = separators & (np.arange(self.keys) < self.key_lengths[:, None])
         self.ids = None if ids is None else np.asarray(ids, dtype=np.int64)
-        self.kept_matches = 0
+        self.kept_places = 0
         self._parts: dict[tuple[int, int, int, int, torch.device], Part] = {}
         self._scratch: dict[torch.device, torch.Tensor] = {}
         self._distances: dict[torch.device, torch.Tensor] = {}
@@ -107,11 +107,12 @@ class BatchLayout:
         """
         if self.ids is None or not self.same:
             raise ValueError("repeats need the ids of tokens that are queries and keys alike")
-        found = np.zeros((self.batch, self.queries), dtype=np.bool_)
-        for row, n in enumerate(self.query_lengths):
-            _, first = np.unique(self.ids[row, :n], return_index=True)
-            found[row, :n] = True
-            found[row, first] = False
+        padding = np.arange(self.keys) >= self.key_lengths[:, None]
+        ids = np.where(padding, -1 - np.arange(self.keys), self.ids)  # padding repeats nothing
+        order = np.argsort(ids, axis=1, kind="stable")
+        ordered = np.take_along_axis(ids, order, axis=1)
+        found = np.zeros(ids.shape, dtype=np.bool_)
+        np.put_along_axis(found, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
         return found
 
     def part(self, examples: slice, rows: slice, device: torch.device) -> Part:
@@ -166,7 +167,7 @@ class Part:
         self.rows = rows
         self.device = device
         self._seen: list[Seen] = []
-        self._matches: Matches | None = None
+        self._repeats: dict[int, list[Places]] = {}
 
     def _put(self, values: npt.NDArray[np.generic]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
@@ -197,6 +198,22 @@ class Part:
         return self._put(self.layout.separators[self.examples])
 
     @cached_property
+    def has_separators(self) -> bool:
+        """Whether any of the examples has a separator."""
+        return bool(self.layout.separators[self.examples].any())
+
+    @cached_property
+    def others(self) -> torch.Tensor:
+        """float32 [examples, 1, 1, keys]: 0 for separators, 1 for all else."""
+        return (~self.separators).to(torch.float32)[:, None, None, :]
+
+    @cached_property
+    def outside(self) -> torch.Tensor:
+        """float32 [examples, 1, 1, keys]: 1 for padding, 0 for real keys."""
+        at = torch.arange(self.layout.keys, device=self.device)
+        return (at >= self.key_lengths[:, None]).to(torch.float32)[:, None, None, :]
+
+    @cached_property
     def from_separators(self) -> torch.Tensor:
         """bool [examples, rows]: query rows of separators, where both sides are the same."""
         return self._put(self.layout.separators[self.examples, self.rows])
@@ -221,28 +238,51 @@ class Part:
         size = self.examples.stop - self.examples.start
         return torch.arange(size, device=self.device)[:, None]
 
-    @property
-    def matches(self) -> Matches:
-        """Where a token repeats: example and row within the part, and an earlier equal token."""
-        found = self._matches
-        if found is None:
-            found = self._find_matches()
-            if self.layout.kept_matches + len(found[0]) <= KEPT_MATCHES:
-                self.layout.kept_matches += len(found[0])
-                self._matches = found
-        return found
+    def repeats(self, heads: int) -> Iterable[Places]:
+        """Where a token repeats: places in weights [examples, heads, rows, keys], laid flat.
 
-    def _find_matches(self) -> Matches:
-        ids = self.layout.ids
+        Returns:
+            Pieces of bounded size, each of two int64 arrays: where the weights on an earlier equal
+            token stand, then those on the tokens after these, for all heads; and where their rows
+            stand in [2, examples, heads, rows], laid flat.
+        """
+        found = self._repeats.get(heads)
+        if found is not None:
+            return found
+        matches = self._find_matches()
+        pieces = self._places(heads, *matches)
+        count = 2 * heads * len(matches[0])
+        if self.layout.kept_places + count > KEPT_PLACES:
+            return pieces
+        self.layout.kept_places += count
+        self._repeats[heads] = list(pieces)
+        return self._repeats[heads]
+
+    def _find_matches(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Example and row within the part of each token that repeats, and an earlier equal one."""
         again = self.layout.repeated[self.examples, self.rows]
-        assert ids is not None  # `repeated` has seen to it
+        assert self.layout.ids is not None  # `repeated` has seen to it
         example, row = np.nonzero(again)
-        tokens = ids[self.examples]
+        tokens = self.layout.ids[self.examples]
         at = row + self.rows.start
         equal = tokens[example] == tokens[example, at][:, None]
         equal &= np.arange(tokens.shape[1]) < at[:, None]
         which, earlier = np.nonzero(equal)
         return self._put(example[which]), self._put(row[which]), self._put(earlier)
+
+    def _places(
+        self, heads: int, example: torch.Tensor, row: torch.Tensor, earlier: torch.Tensor
+    ) -> Iterator[Places]:
+        rows, keys = self.rows.stop - self.rows.start, self.layout.keys
+        size = (self.examples.stop - self.examples.start) * heads * rows
+        head = torch.arange(heads, device=self.device)[:, None]
+        # in pieces, so that a text of one repeated token takes no more memory than its weights
+        step = max(1, size * keys // (8 * heads))
+        for begin in range(0, len(example), step):
+            e, r, k = (x[begin : begin + step] for x in (example, row, earlier))
+            place = ((e * heads + head) * rows + r).flatten()  # [heads · matches]
+            at = place * keys + k.repeat(heads)
+            yield torch.cat([at, at + 1]), torch.cat([place, place + size])
 
     def seen(self, mask: torch.Tensor | None) -> Seen:
         """Which keys the rows can see by this mask; one object for the same mask of many layers.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from .base import row_statistic
-from .layout import View
+from .layout import BatchLayout, View
 
-CHUNK = 1 << 17
-"""Weights per step of a sweep on a CPU: with a buffer of its size they fill a MiB of cache."""
+CHUNK = 1 << 18
+"""Weights per step of a sweep on a CPU, a MiB; smaller steps pay more for calls than they save."""
 DEVICE_CHUNK = 1 << 27
 """The same on a GPU, where it bounds memory."""
 
@@ -28,12 +30,15 @@ def sweep(view: View) -> torch.Tensor:
     sums = torch.zeros((5, *weights.shape[:3]), device=weights.device)
     size = CHUNK if weights.device.type == "cpu" else DEVICE_CHUNK
     for examples, rows in _parts(weights, size):
-        _sweep(view, examples, rows, sums[:, examples, :, rows])
+        if examples.stop - examples.start == 1:
+            _sweep_one(view, examples.start, rows, sums)
+        else:
+            _sweep_several(view, examples, sums[:, examples])
     return sums
 
 
 def _parts(weights: torch.Tensor, size: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of examples and of rows that hold few enough weights for one step."""
+    """Slices of examples and of rows that hold few enough weights; all rows of several examples."""
     batch, heads, rows, keys = weights.shape
     examples_at_once = max(1, size // (heads * rows * keys))
     rows_at_once = rows if examples_at_once > 1 else max(1, size // (heads * keys))
@@ -45,41 +50,64 @@ def _parts(weights: torch.Tensor, size: int) -> Iterator[tuple[slice, slice]]:
             )
 
 
-def _sweep(view: View, examples: slice, rows: slice, sums: torch.Tensor) -> None:
-    """One step, whose results go into ``sums`` [5, examples, heads, rows]."""
+def _sweep_one(view: View, example: int, rows: slice, sums: torch.Tensor) -> None:
+    """One step over rows of one example: its padding is passed over, not summed."""
     part, layout = view.part, view.layout
-    start = part.rows.start
-    keys = view.weights.shape[-1]
+    start, number = part.rows.start, part.examples.start + example
+    last = min(rows.stop, int(layout.query_lengths[number]) - start)
+    if last <= rows.start:
+        return
+    keys = int(layout.key_lengths[number])
     if layout.causal and layout.same:
-        keys = min(keys, start + rows.stop)  # what comes after the last row is 0
-    block = view.weights[examples, :, rows, :keys].to(torch.float32)
-    room = layout.scratch(block.numel(), block.device).view(block.shape)
+        keys = min(keys, start + last)  # what comes after the last row is 0
+    block = view.weights[example, :, rows.start : last, :keys].to(torch.float32)
+    sums = sums[:, example, :, rows.start : last]
     torch.sum(block, -1, out=sums[0])
-    if layout.shortest < keys:
-        sums[0] -= _outside(block, part.key_lengths[examples], layout.shortest)
+    _reduce(block, layout, slice(start + rows.start, start + last), sums)
+    # the stretches between separators, whose largest weights need no copy without the separators
+    ends = [*np.flatnonzero(layout.separators[number, :keys]).tolist(), keys]
+    begins = [0, *(end + 1 for end in ends)]
+    found = [block[..., a:b].amax(-1) for a, b in zip(begins, ends, strict=False) if a < b]
+    if found:
+        sums[2] = functools.reduce(torch.maximum, found)
+
+
+def _sweep_several(view: View, examples: slice, sums: torch.Tensor) -> None:
+    """One step over all rows of several short examples; ``sums`` is [5, examples, heads, rows]."""
+    part, layout = view.part, view.layout
+    block = view.weights[examples].to(torch.float32)
+    torch.sum(block, -1, out=sums[0])
+    first = layout.shortest
+    if first < layout.keys:
+        sums[0] -= (block[..., first:] * part.outside[examples, ..., first:]).sum(-1)
+    _reduce(block, layout, part.rows, sums)
+    if part.has_separators:
+        room = layout.scratch(block.numel(), block.device).view(block.shape)
+        block = torch.mul(block, part.others[examples], out=room)
+    sums[2] = _largest(block)
+
+
+def _largest(values: torch.Tensor) -> torch.Tensor:
+    """The largest of the last axis: for few values by halves, which is twice as fast as amax."""
+    while 4 < (keys := values.shape[-1]) < 40:
+        half = (keys + 1) // 2
+        values = torch.maximum(values[..., :half], values[..., keys - half :])
+    return values.amax(-1)
+
+
+def _reduce(block: torch.Tensor, layout: BatchLayout, at: slice, sums: torch.Tensor) -> None:
+    """Squares, distance and entropy of weights [..., rows, keys] of the rows ``at``."""
     torch.linalg.vector_norm(block, dim=-1, out=sums[1])
     sums[1].square_()
+    room = layout.scratch(block.numel(), block.device).view(block.shape)
     if layout.same:
-        at = slice(start + rows.start, start + rows.stop)
-        torch.mul(block, layout.distance(at, keys, block.device), out=room)
+        torch.mul(block, layout.distance(at, block.shape[-1], block.device), out=room)
         torch.sum(room, -1, out=sums[3])
     # the smallest normal number stands in for 0: its logarithm is finite, and 0 times it is 0
-    tiny = torch.finfo(torch.float32).tiny
-    torch.clamp_min(block, tiny, out=room)
-    columns, _ = part.separator_columns
-    if columns.shape[1]:
-        torch.amax(block * ~part.separators[examples, None, None, :keys], -1, out=sums[2])
-    else:
-        torch.amax(block, -1, out=sums[2])
+    torch.clamp_min(block, torch.finfo(torch.float32).tiny, out=room)
     room.log_().mul_(block)
     torch.sum(room, -1, out=sums[4])
     sums[4].neg_()
-
-
-def _outside(block: torch.Tensor, lengths: torch.Tensor, first: int) -> torch.Tensor:
-    """What rows give to padding, [examples, heads, rows]; it starts at key ``first``."""
-    at = torch.arange(first, block.shape[-1], device=block.device)
-    return (block[..., first:] * (at >= lengths[:, None])[:, None, None, :]).sum(-1)
 
 
 @row_statistic("previous", "own", "next")
@@ -104,8 +132,14 @@ def first(view: View) -> torch.Tensor:
 @row_statistic("separators")
 def separators(view: View) -> torch.Tensor:
     """Σ_j A_ij over separators, [examples, heads, rows]."""
-    columns, real = view.part.separator_columns
-    picked = view.weights.permute(0, 3, 1, 2)[view.part.example_numbers, columns]
+    weights, part = view.weights, view.part
+    if len(weights) == 1:
+        found = torch.zeros(weights.shape[:3], device=weights.device)
+        for column in np.flatnonzero(view.layout.separators[part.examples.start]).tolist():
+            found += weights[..., column]
+        return found
+    columns, real = part.separator_columns
+    picked = weights.permute(0, 3, 1, 2)[part.example_numbers, columns]
     return (picked.to(torch.float32) * real[:, :, None, None]).sum(1)
 
 
@@ -118,12 +152,8 @@ def repeats(view: View) -> torch.Tensor:
     """
     weights = view.weights
     examples, heads, rows, _ = weights.shape
-    found = torch.zeros((2, heads, examples * rows), device=weights.device)
-    example, row, earlier = view.part.matches
-    if len(example):
-        at = (example * rows + row).expand(heads, -1)
-        head = torch.arange(heads, device=weights.device)[:, None]
-        for number in (0, 1):
-            picked = weights[example, head, row, earlier + number]
-            found[number].scatter_add_(1, at, picked.to(torch.float32))
-    return found.view(2, heads, examples, rows).transpose(1, 2)
+    found = torch.zeros(2 * heads * examples * rows, device=weights.device)
+    flat = weights.reshape(-1)
+    for at, row in view.part.repeats(heads):
+        found.scatter_add_(0, row, flat.index_select(0, at).to(torch.float32))
+    return found.view(2, examples, heads, rows)
