@@ -339,8 +339,18 @@ def test_tagged_words_have_a_sign(ascii_only: bool, tasks: dict[str, Project]) -
             kind = "right" if one == two else "missed" if two == "O" else "other"
             kind = "extra" if one == "O" else kind
             sign = {"−": "-", "✓": "v", "✗": "x"}.get(signs[kind], signs[kind])
-            expected.append(word + (sign if ascii_only else signs[kind]))
+            expected.append(word + (f"/{sign}" if ascii_only else signs[kind]))
         assert strip == f"[CLS]{''.join(expected)}[SEP]"
+
+
+def test_letters_that_ascii_lacks_are_written_out_in_strip_and_table(
+    tasks: dict[str, Project],
+) -> None:
+    project = tasks["translation-1"]
+    c = Context(project, selection(project, example=0), Look("none", ascii=True))
+    lines = ExamplePane().draw(c, 90, 12).text().splitlines()
+    assert lines[1].split() == ["><<s>>", "Die", "Katze", r"schl\xe4ft", "."]
+    assert sum(r"schl\xe4ft" in line.split() for line in lines[2:]) == 2
 
 
 def test_tags_without_gold_are_marked_as_such(opened: Opened, tmp_path: Path) -> None:

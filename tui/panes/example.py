@@ -58,7 +58,7 @@ class ExamplePane(Pane):
         "wrong, ≠ the models differ, `?` unknown; with pairs, the number is the probability of the "
         "relation. After the words that have a **tag** other than O stands what became of it: ✓ "
         "rightly predicted, − missed, + predicted where gold has none, ✗ another tag, * nothing to "
-        "compare with; of model B if two are shown.\n\n"
+        "compare with; of model B if two are shown. (In ASCII these are /v, /-, /+, /x and /*.)\n\n"
         "`↑` `↓` choose the row, whose first token is the query of the attention pane; `←` `→` "
         "move the query token by token."
     )
@@ -273,6 +273,7 @@ def _signs(c: Context) -> dict[int, tuple[str, Ink]]:
     signs: dict[int, tuple[str, Ink]] = {}
     for tag in c.project.tags(c.project.side(c.selection.view), c.selection.example):
         sign, ink = looks[tag.verdict]
+        sign = f"/{sign}" if look.ascii else sign  # there, right and wrong are letters
         signs |= dict.fromkeys(range(tag.start, tag.stop - 1), ("", ink))
         signs[tag.stop - 1] = (sign, ink)
     return signs
@@ -322,7 +323,7 @@ def _pieces(c: Context) -> list[list[_Piece]]:
 
 
 def _piece(look: Look, token: str, number: int, inside: bool, conventions: TokenInfo) -> _Piece:
-    shown = _shown(look, token, inside, conventions)
+    shown = text.clean(_shown(look, token, inside, conventions), look.ascii)
     return _Piece(number, shown, text.width(shown))
 
 
@@ -334,7 +335,7 @@ def _ends(c: Context) -> dict[int, int]:
             ends[token] = 1
     for token, (sign, _) in _signs(c).items():
         if sign:
-            ends[token] = ends.get(token, 0) + 1
+            ends[token] = ends.get(token, 0) + len(sign)
     return ends
 
 

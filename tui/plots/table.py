@@ -61,13 +61,20 @@ def _text(cell: Cell) -> str:
 
 
 def _widths(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int, gap: int
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    room: int,
+    gap: int,
+    ascii_only: bool,
 ) -> list[int]:
     """Return the width of each column so that all fit into the room, if they can at all."""
+
+    def widest(at: int, title: str) -> int:
+        shown = (texts.clean(words, ascii_only) for words in (title, *(_text(r[at]) for r in rows)))
+        return max(map(texts.width, shown))
+
     wanted = [
-        column.width
-        if column.width is not None
-        else min(max(map(texts.width, (column.title, *(_text(row[at]) for row in rows)))), room)
+        min(widest(at, column.title), room) if column.width is None else column.width
         for at, column in enumerate(columns)
     ]
     room -= gap * max(len(columns) - 1, 0)
@@ -76,10 +83,10 @@ def _widths(
         wanted[flexible[-1]] += room - sum(wanted)
     for group, least in ((flexible, _LEAST), (range(len(columns)), 1)):
         while sum(wanted) > room and group:
-            widest = max(group, key=wanted.__getitem__)
-            if wanted[widest] <= least:
+            largest = max(group, key=wanted.__getitem__)
+            if wanted[largest] <= least:
                 break
-            wanted[widest] -= 1
+            wanted[largest] -= 1
     return wanted
 
 
@@ -123,7 +130,7 @@ def table(
     given = range(max(top, first), min(top + height - y, total, first + len(rows)))
     visible = [rows[at - first] for at in given]
     x = 0 if cursor is None else 1
-    widths = _widths(columns, visible, width - x, gap)
+    widths = _widths(columns, visible, width - x, gap, look.ascii)
     if y:
         titles = [(column.title, look.header) for column in columns]
         _draw_row(canvas, x, 0, columns, titles, widths, gap, look)
