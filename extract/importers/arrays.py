@@ -20,8 +20,10 @@ are ``causal`` ("true"). Arrays are read one at a time.
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +32,19 @@ from collateral.schema import AttentionKind, Measure, Meta, ModelInfo, Setting
 
 from ..errors import ExtractError
 from ..progress import Reporter, Silent, stage
-from .common import Clock, Example, Imported, Maps, Problems, Summary, Unusable, check_paths, many
+from ..vectors import VectorStore
+from .common import (
+    Clock,
+    Example,
+    Imported,
+    Maps,
+    Problems,
+    Range,
+    Summary,
+    Unusable,
+    check_paths,
+    many,
+)
 from .described import Reading, read_examples
 from .maps import add_maps, span_distances
 from .options import ArrayOptions
@@ -122,13 +136,7 @@ def run(options: ArrayOptions, reporter: Reporter | None = None) -> Summary:
             plan = _plan(options, reading, shapes, problems)
         imported = _imported(options, arrays, reading, plan, notes)
         if plan.hidden is not None:
-            with clock.of("hidden states"):
-                vectors = _vectors(imported, arrays, plan, problems, reporter)
-            if vectors.shape[1]:
-                with clock.of("t-SNE"):
-                    settings = add_maps(imported, vectors, options, reporter)
-                both = imported.meta.settings | settings
-                imported.meta = dataclasses.replace(imported.meta, settings=both)
+            _add_hidden(imported, arrays, plan, plan.hidden, options, problems, reporter, clock)
         source = _ArrayAttention(arrays, plan.attention)
         return finish(imported, source, options, problems, reporter, clock)
 
@@ -278,19 +286,46 @@ def _imported(
     return Imported(meta, reading.columns, reading.examples, notes=notes)
 
 
-def _vectors(
-    imported: Imported, arrays: Arrays, plan: _Plan, problems: Problems, reporter: Reporter
-) -> Floats:
-    """Means of the hidden states over each point, and distances between spans.
+def _add_hidden(
+    imported: Imported,
+    arrays: Arrays,
+    plan: _Plan,
+    size: tuple[int, int],
+    options: ArrayOptions,
+    problems: Problems,
+    reporter: Reporter,
+    clock: Clock,
+) -> None:
+    """Adds what comes of hidden states: maps, and distances between spans.
+
+    Args:
+        size: number of hidden states and their width.
+    """
+    folder = options.output.absolute().parent
+    try:
+        room = tempfile.TemporaryDirectory(prefix=f".{options.output.name}-", dir=folder)
+    except OSError as error:
+        raise ExtractError(f"{folder} cannot be written to ({error.strerror}).") from error
+    with room as name, VectorStore(Path(name), *size) as store:
+        with clock.of("hidden states"):
+            _fill(store, imported, arrays, plan, problems, reporter)
+        if store.points:
+            with clock.of("t-SNE"):
+                add_maps(imported, store, options, reporter)
+
+
+def _fill(
+    store: VectorStore,
+    imported: Imported,
+    arrays: Arrays,
+    plan: _Plan,
+    problems: Problems,
+    reporter: Reporter,
+) -> None:
+    """Means of the hidden states over each point into a store, and distances between spans.
 
     Examples without hidden states lose their points: a map has a place for every point.
-
-    Returns:
-        float32 [layers + 1, points, width].
     """
-    assert plan.hidden is not None
-    states, width = plan.hidden
-    found: list[Floats] = []
     distances: list[tuple[Floats, Floats]] = []
     bare = 0
     with stage(reporter, "Hidden states", len(imported.examples)) as advance:
@@ -301,17 +336,11 @@ def _vectors(
                 imported.examples[row] = dataclasses.replace(example, points=(), pairs=())
             else:
                 shift = example.source or 0
-                spans = [_within(one.tokens, shift, hidden.shape[1]) for one in example.points]
-                if None in spans:
-                    raise ExtractError(
-                        f"Example {example.id} has a point among the tokens of the source, but "
-                        "hidden states are the target's; name points of the target."
-                    )
-                found += [hidden[:, slice(*one)].mean(axis=1) for one in spans if one is not None]
-                pairs = [(one.span1, one.span2) for one in example.pairs]
-                distances.append(span_distances(hidden, [_both(one, shift) for one in pairs]))
+                store.append(_means(hidden, example, shift))
+                pairs = [_both(one.span1, one.span2, shift) for one in example.pairs]
+                distances.append(span_distances(hidden, pairs))
             advance(1)
-    if distances and sum(len(one) for one, _ in distances):
+    if sum(len(one) for one, _ in distances):
         joined = [np.concatenate(blocks) for blocks in zip(*distances, strict=True)]
         imported.distances = list(zip(_MEASURES, joined, strict=True))
     if bare:
@@ -319,7 +348,26 @@ def _vectors(
             f"{many(bare, 'example')} without hidden states have no points, as a map has a place "
             "for every point."
         )
-    return np.stack(found, axis=1) if found else np.zeros((states, 0, width), dtype=np.float32)
+
+
+def _means(hidden: Floats, example: Example, shift: int) -> Floats:
+    """The mean over the tokens of each point: [layers + 1, points, width].
+
+    Args:
+        hidden: [layers + 1, tokens, width], of the tokens from ``shift`` on.
+        example: with its points.
+        shift: tokens of the source.
+    """
+    made = np.empty((len(hidden), len(example.points), hidden.shape[2]), dtype=np.float32)
+    for number, point in enumerate(example.points):
+        start, stop = point.tokens[0] - shift, point.tokens[1] - shift
+        if start < 0:
+            raise ExtractError(
+                f"Example {example.id} has a point among the tokens of the source, but hidden "
+                "states are the target's; name points of the target."
+            )
+        made[:, number] = hidden[:, start:stop].mean(axis=1)
+    return made
 
 
 def _read_hidden(arrays: Arrays, name: str | None, problems: Problems) -> Floats | None:
@@ -336,14 +384,7 @@ def _read_hidden(arrays: Arrays, name: str | None, problems: Problems) -> Floats
     return hidden
 
 
-def _within(span: tuple[int, int], shift: int, tokens: int) -> tuple[int, int] | None:
-    """A range of tokens counted from ``shift``; None if it is not within ``tokens``."""
-    start, stop = span[0] - shift, span[1] - shift
-    return (start, stop) if 0 <= start < stop <= tokens else None
-
-
-def _both(
-    spans: tuple[tuple[int, int], tuple[int, int]], shift: int
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    (a, b), (c, d) = spans
+def _both(first: Range, second: Range, shift: int) -> tuple[Range, Range]:
+    """Two ranges of tokens, counted from ``shift``."""
+    (a, b), (c, d) = first, second
     return (a - shift, b - shift), (c - shift, d - shift)

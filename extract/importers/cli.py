@@ -94,6 +94,12 @@ def _add_arrays(kinds: Any, kind: str) -> None:
     add("--architecture", default="", metavar="NAME", help="class of the model, to be shown")
     add("--seed", type=_whole, default=0, metavar="N", help="of the t-SNE (default: 0)")
     add("--perplexity", type=_number, default=30.0, metavar="X", help="of t-SNE (default: 30)")
+    add(
+        "--map-sample",
+        type=_whole,
+        metavar="N",
+        help="points that t-SNE is fitted on at most; others are placed on the map",
+    )
     add("--threads", type=_whole, metavar="N", help="CPU threads (default: all cores)")
 
 

@@ -1,16 +1,17 @@
-"""Maps of hidden states that came from elsewhere: t-SNE per layer, as a run makes them."""
+"""Maps of hidden states that came from elsewhere, as a run makes them, and distances of spans."""
 
 from __future__ import annotations
 
-import os
+import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from collateral.schema import Setting
-
-from .. import projection, quality
-from ..progress import Reporter, stage
+from ..maps import make_maps
+from ..progress import Reporter
+from ..projection import Settings
+from ..vectors import VectorStore
 from .common import Imported
 from .options import ArrayOptions
 
@@ -18,58 +19,26 @@ Floats = npt.NDArray[np.float32]
 
 
 def add_maps(
-    imported: Imported, vectors: Floats, options: ArrayOptions, reporter: Reporter
-) -> dict[str, Setting]:
+    imported: Imported, store: VectorStore, options: ArrayOptions, reporter: Reporter
+) -> None:
     """Makes the map of every hidden state and measures how faithful each is.
 
     Args:
-        imported: takes coordinates, qualities and notes.
-        vectors: float32 [layers + 1, points, width].
-        options: seed, perplexity, threads.
+        imported: takes coordinates, qualities, settings and notes.
+        store: the vectors of all points.
+        options: seed, perplexity, sample, threads.
         reporter: hears of every layer.
-
-    Returns:
-        How the maps were made, for the file's settings.
 
     Raises:
         ExtractError: t-SNE did not come to coordinates.
     """
-    count, points, _ = vectors.shape
-    perplexity = projection.usable_perplexity(options.perplexity, points)
-    threads = options.threads or os.cpu_count() or 1
-    settings = projection.Settings(perplexity, options.seed, threads)
-    k = quality.neighbours_for(points)
-    found = []
-    with stage(reporter, "t-SNE by layer", count) as advance:
-        start = projection.common_start(vectors, options.seed)
-        for layer in range(count):
-            unit = quality.unit_rows(vectors[layer])
-            coordinates = projection.project(unit, start, settings)
-            imported.coordinates[layer] = coordinates
-            found.append(quality.map_quality(unit, coordinates, k, options.seed))
-            advance(1)
-    if k:
-        trust, recall = np.array(found, dtype=np.float32).T
-        imported.quality = {f"trustworthiness@{k}": trust, f"recall@{k}": recall}
-    if points < projection.FEWEST:
-        imported.notes.append(
-            f"{points} points are too few for t-SNE; the map, the same for all layers, shows the "
-            "principal components of the mean over layers."
-        )
-    elif perplexity < options.perplexity:
-        imported.notes.append(
-            f"The perplexity was lowered from {options.perplexity:g} to {perplexity:.3g}, a third "
-            f"of the {points - 1} neighbours that a point has."
-        )
-    return {
-        "projection": "t-SNE (openTSNE, Barnes-Hut)"
-        if points >= projection.FEWEST
-        else "PCA (too few points for t-SNE)",
-        "projection_input": "hidden states scaled to unit length (cosine)",
-        "perplexity": perplexity,
-        "seed": options.seed,
-        "quality_neighbours": k,
-    }
+    threads = options.threads or torch.get_num_threads()
+    settings = dataclasses.replace(Settings.of(options, store.points), threads=threads)
+    maps = make_maps(store, settings, imported.coordinates.__setitem__, reporter)
+    imported.quality = maps.qualities
+    both = imported.meta.settings | maps.settings | {"seed": options.seed}
+    imported.meta = dataclasses.replace(imported.meta, settings=both)
+    imported.notes += maps.notes
 
 
 def span_distances(

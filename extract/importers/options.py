@@ -87,6 +87,7 @@ class ArrayOptions(ImportOptions):
         kind: the format of ``arrays``.
         architecture: of the model; empty takes it from the file's own metadata.
         seed, perplexity: of t-SNE.
+        map_sample: points that t-SNE is fitted on at most; others are placed on the map.
         threads: of t-SNE; None takes all cores.
     """
 
@@ -96,6 +97,7 @@ class ArrayOptions(ImportOptions):
     architecture: str = ""
     seed: int = 0
     perplexity: float = 30.0
+    map_sample: int | None = None
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -107,6 +109,7 @@ class ArrayOptions(ImportOptions):
         super().__post_init__()
         _at_least("--seed", self.seed, 0)
         _at_least("--perplexity", self.perplexity, 1)
+        _at_least("--map-sample", self.map_sample, 100)
         _at_least("--threads", self.threads, 1)
 
     @property

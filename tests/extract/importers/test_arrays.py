@@ -156,6 +156,16 @@ def test_maps_are_made_and_their_quality_is_known(prepare: Prepare) -> None:
         assert c.meta.settings["projection"] == "t-SNE (openTSNE, Barnes-Hut)"
 
 
+def test_more_points_than_t_sne_is_fitted_on_are_placed(prepare: Prepare) -> None:
+    states = np.random.default_rng(0).normal(size=(3, 130, WIDTH)).astype(np.float32)
+    line = {"id": "z", "tokens": [f"t{i}" for i in range(130)]}
+    options = replace(prepare({"hidden/z": states}, [line]), map_sample=100)
+    with imported(options) as c:
+        assert c.meta.settings["projection_placed"] == 30
+        assert any("fitted on 100 of 130 points" in note for note in c.meta.notes)
+        assert "placed_recall@15" in c.quality
+
+
 def test_points_are_means_over_their_tokens(prepare: Prepare) -> None:
     """With fewer points than t-SNE takes, the map is linear in the unit vectors of the points."""
     states = hidden(4, 1)
