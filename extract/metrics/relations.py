@@ -152,15 +152,17 @@ class RelationScores:
         self._offsets = np.zeros((0, 2, 2 * _REACH + 1), dtype=np.int64)
         self._hits: npt.NDArray[np.int64] | None = None  # [relations, halves, 2, layers, heads]
 
-    def add(self, arcs: Mapping[str, Any]) -> None:
-        """Counts the words of one more example, the halves taking turns.
+    def add(self, arcs: Mapping[str, Any], row: int | None = None) -> None:
+        """Counts the words of one more example.
 
         Args:
             arcs: ``relations``, the relation of each word; ``heads``, the head that it is scored
                 by, -1 to leave it out (:func:`extract.metrics.words.scored_heads`); ``hits``, bool
                 [2, words, layers, heads], whether a head finds it.
+            row: number of the example, which says what half it is in; so many as were counted
+                before if not given.
         """
-        half = self._examples % 2
+        half = (self._examples if row is None else row) % 2
         self._examples += 1
         heads = np.asarray(arcs["heads"], dtype=np.int64)
         at = np.flatnonzero(heads >= 0)
