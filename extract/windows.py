@@ -177,7 +177,8 @@ def _rows_of(one: Placed[Any], rows: Rows, texts: Sequence[str]) -> dict[str, An
     ]
     places = one.items or [NOWHERE] * len(rows.items)
     items = [
-        [start, stop, values] for (start, stop), values in zip(places, rows.items, strict=True)
+        [start, stop, {"text": " ".join(texts[start:stop]), **values}]
+        for (start, stop), values in zip(places, rows.items, strict=True)
     ]
     return {"points": points, "pairs": pairs, "items": items}
 

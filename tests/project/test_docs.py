@@ -76,8 +76,9 @@ def test_every_option_in_the_readme_exists(readme: str) -> None:
     assert named - known == set()
 
 
-def test_every_option_of_the_extraction_is_in_the_readme(readme: str) -> None:
-    written = set(re.findall(r"--[a-z][a-z-]*", readme))
+def test_every_option_of_the_extraction_is_on_a_page(readme: str, repository: Path) -> None:
+    pages = [(repository / "docs" / f"{name}.md").read_text() for name in ("extraction", "import")]
+    written = set(re.findall(r"--[a-z][a-z-]*", "".join([readme, *pages])))
     # what it does is said by --help: nothing to explain on a page, or not to be recommended
     left_to_help = {"--help", "--version", "--trust-remote-code", "--output"}
     long = {o for o in options_of(PARSERS["interpret-extract"]) if o.startswith("--")}
