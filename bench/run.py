@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.harness import as_markdown, machine, write_results
 
-MODULES = ("startup", "opening", "extraction")
+MODULES = ("startup", "opening", "extraction", "tsne")
 """The measurements, in the order in which they are run and written."""
 
 RESULTS = Path(__file__).with_name("results.md")

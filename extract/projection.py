@@ -49,8 +49,11 @@ NEIGHBOURS_PER_PERPLEXITY = 2
 On MiniLM's layers 2 was better in trustworthiness (by .002 to .013) and recall, and faster.
 """
 
-PLACING_NEIGHBOURS = 5
-"""A placed point is put at the median of so many fitted neighbours, by coordinate."""
+PLACING_NEIGHBOURS = 3
+"""A placed point is put at the median of so many fitted neighbours, by coordinate.
+
+On MiniLM's layers 3 was better than 4 to 25 and than means weighted by closeness.
+"""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ SAMPLE = 2000
 TIE = 5e-7
 """Cosines closer than this are equal: equal vectors differ by rounding only."""
 
-_BLOCK = 1 << 21
-"""Numbers in the largest array that is made: rows are compared with that many points at once."""
+_BLOCK = 1 << 19
+"""Pairs of points that are compared at once."""
 
 _VECTORS_AT_ONCE = 1024
 
@@ -159,9 +159,7 @@ def _rows_quality(
         part = slice(start, start + step)
         others = unit_rows(layer.rows(near[part])).reshape(-1, k, layer.width)
         limits[part] = np.einsum("iw,ijw->ij", queries[part], others) + np.float32(TIE)
-    # rising limits let each closeness be placed among all of its row's at once
-    order = np.argsort(limits, axis=1)
-    limits = np.take_along_axis(limits, order, axis=1)
+    limits.sort(axis=1)  # which neighbour a limit is of does not matter
     closer = np.zeros((len(rows), k), dtype=np.int64)
     for first, chunk in _unit_chunks(layer):
         _count_closer(queries, limits, chunk, rows - first, closer)
@@ -196,11 +194,16 @@ def _count_closer(
         cosines = queries[part] @ chunk.T
         here = np.flatnonzero((own[part] >= 0) & (own[part] < len(chunk)))
         cosines[here, own[part][here]] = -np.inf
-        for j in range(limits.shape[1]):
-            counts = np.count_nonzero(cosines > limits[part, j, None], axis=1)
-            closer[part, j] += counts
-            if not counts.any():  # nor above the higher limits
-                break
+        # on a good map few points are closer than even the farthest of the map's neighbours
+        found, at = np.nonzero(cosines > limits[part, :1])
+        k = limits.shape[1]
+        candidates = cosines[found, at]
+        above = np.ones(len(found), dtype=np.intp)
+        for limit in limits[part, 1:].T:
+            above += candidates > limit[found]
+        counts = np.bincount(found * (k + 1) + above, minlength=len(cosines) * (k + 1))
+        # a point above the j lowest limits counts for each of them
+        closer[part] += counts.reshape(-1, k + 1)[:, :0:-1].cumsum(axis=1)[:, ::-1]
 
 
 def map_neighbours(coordinates: FloatArray, rows: Rows, k: int) -> npt.NDArray[np.intp]:
