@@ -30,7 +30,6 @@ DEBUG = "INTERPRET_DEBUG"
 
 PROGRAM = "interpret-extract"
 _INTERRUPTED = 130
-_PACKAGES = {"torch", "transformers", "tokenizers", "safetensors", "sklearn", "openTSNE", "scipy"}
 
 
 class _Stopped(Exception):
@@ -116,12 +115,12 @@ def _run(given: argparse.Namespace) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # a mistyped path must not cost the seconds that torch takes to load
     _check_paths(options)
-    with _needed():
+    with _installed():
         from . import pipeline
         from .console import Console
         from .parts import Workspace
         from .progress import Silent
-
+    with _file_errors():
         if os.environ.get("RANK", "0") != "0":  # one of several processes: the first one speaks
             pipeline.run(options, Silent())
             return 0
@@ -133,54 +132,66 @@ def _run(given: argparse.Namespace) -> int:
             if not parts:
                 raise
             raise _Stopped(f"{parts} finished parts of the run") from None
-        if summary is not None:
-            console.summary(summary)
+    if summary is not None:
+        console.summary(summary)
     return 0
 
 
 def _list(given: argparse.Namespace) -> int:
-    with _needed():
+    with _installed():
         from . import listing, plugins
-
-        plugins.load(given.plugins)
-        what = {"tasks": listing.tasks, "metrics": listing.metrics}
-        print("\n".join(what[given.command]()))
+    plugins.load(given.plugins)
+    what = {"tasks": listing.tasks, "metrics": listing.metrics}
+    print("\n".join(what[given.command]()))
     return 0
 
 
 def _import(given: argparse.Namespace) -> int:
-    with _needed():
+    with _installed():
+        from . import pipeline  # noqa: F401 (imports need all that runs need)
+    with _file_errors():
         return importing.run(given)
 
 
 @contextlib.contextmanager
-def _needed() -> Iterator[None]:
-    """Says what to do where the packages of extraction are missing, or a file cannot be written."""
-    from collateral import CollateralError
-
+def _installed() -> Iterator[None]:
+    """Says what to do where the packages that extraction needs are missing."""
     try:
         yield
     except ImportError as error:
-        if error.name is None or error.name.split(".")[0] not in _PACKAGES:
-            raise
         raise ExtractError(
             f"{error.name} is missing; extraction needs more than the viewer does: in a clone of "
             "the project, pip install '.[extract]' (see README, section Install)."
         ) from error
+
+
+@contextlib.contextmanager
+def _file_errors() -> Iterator[None]:
+    """What is wrong with a collateral file is an error of ours to tell."""
+    from collateral import CollateralError
+
+    try:
+        yield
     except CollateralError as error:
         raise ExtractError(str(error)) from error
 
 
 def _check_paths(options: RunOptions) -> None:
-    data, looks_like_file = options.data, options.data.suffix or options.format != "auto"
+    data = options.data
     if data.is_dir():
         raise ExtractError(f"{data} is a directory; give a file of records with --data.")
-    if not data.exists() and looks_like_file and options.format != "datasets":
+    is_name = (data.name == str(data) and not data.suffix) or options.format == "datasets"
+    if not data.exists() and not is_name and not _is_hub_name(str(data)):
         raise ExtractError(f"There is no data file {data}; check the path of --data.")
     if options.span_head is not None and not options.span_head.exists():
         raise ExtractError(
             f"There is no span head {options.span_head}; check the path of --span-head."
         )
+
+
+def _is_hub_name(name: str) -> bool:
+    """Whether it could be OWNER/NAME of a data set, and no path."""
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and "." not in name
 
 
 def _one_line(message: str) -> str:

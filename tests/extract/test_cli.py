@@ -14,12 +14,13 @@ from safetensors.torch import save_file
 from transformers import AutoTokenizer, T5Config, T5Model
 
 import collateral
-from extract import cli, pipeline, projection
+from extract import cli, maps, pipeline, prepare
 from extract.console import Console
 
 from .conftest import LINES, WIDTH, make_bert, make_tokenizer
 
 Write = Callable[..., Path]
+PARTS = ".out.msgpack.parts"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -60,7 +61,7 @@ def test_a_run_says_what_it_did_and_what_to_do_next(run: Run, tmp_path: Path) ->
     assert status == 0
     for fact in ("texts     3", "pairs     6", "points", "maps of 3 of 3 texts", "memory", "time"):
         assert fact in out, fact
-    assert "accuracy  unknown" in out
+    assert "Predictions are unknown" in out
     assert f"Next: interpret-tui {tmp_path / 'out.msgpack'}" in out
     for stage in ("Reading", "Tokenising", "Forward pass", "t-SNE by layer", "Writing"):
         assert err.count(stage) == 1
@@ -113,7 +114,7 @@ def test_help_and_usage_errors_do_not_load_torch() -> None:
         (["run", "--limit", "x"], '"x" is no whole number'),
         (["run", "--attention", "some"], '"some" is neither all, none nor a number'),
         (["run", "--perplexity", "x"], '"x" is no number'),
-        (["run", "--task", "x"], "nvalid choice"),
+        (["run", "--format", "x"], "nvalid choice"),
         (["run", "--dtype", "int8"], "nvalid choice"),
     ],
 )
@@ -247,13 +248,24 @@ def test_a_slow_tokenizer_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert status == 1 and "slow one" in one_sentence(err)
 
 
-def test_an_encoder_decoder_is_refused_by_name(run: Run, tmp_path: Path) -> None:
+def test_a_decoder_that_does_not_know_how_to_start_is_refused(run: Run, tmp_path: Path) -> None:
     T5Model(
         T5Config(vocab_size=80, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
     ).save_pretrained(tmp_path / "t5")
     make_tokenizer().save_pretrained(tmp_path / "t5")
     status, _, err = run(model=tmp_path / "t5")
-    assert status == 1 and "encoder-decoder (T5)" in one_sentence(err)
+    assert status == 1 and "decoder_start_token_id" in one_sentence(err)
+
+
+def test_tasks_maps_and_kinds_that_are_none(run: Run) -> None:
+    for changes, what in (
+        ({"task": "x"}, 'no task "x"; there are: classification, coref,'),
+        ({"map": "text"}, "--map takes field=column, not 'text'"),
+        ({"column": "id=colour"}, '"colour" is none of categorical'),
+        ({"points": "half", "task": "text"}, "the task text takes all"),
+    ):
+        status, _, err = run(**changes)
+        assert status == 2 and what in one_sentence(err)
 
 
 def test_fields_may_have_the_names_of_our_own_arguments(
@@ -288,14 +300,15 @@ def test_a_defect_is_one_sentence_too(
         raise ZeroDivisionError("by\nzero\x1b[31m.")
 
     monkeypatch.delenv("INTERPRET_DEBUG", raising=False)
-    monkeypatch.setattr(projection, "project", fail)
+    monkeypatch.setattr(maps, "project", fail)
     status, out, err = run()
     said = one_sentence(err)
     assert status == 1 and "(ZeroDivisionError: by zero\\x1b[31m)" in said
     assert "report it" in said and "INTERPRET_DEBUG=1" in said
-    assert not out and {path.name for path in tmp_path.iterdir()} == {"data.jsonl"}
+    # the forward passes are done: they are kept
+    assert not out and {path.name for path in tmp_path.iterdir()} == {"data.jsonl", PARTS}
     monkeypatch.setenv("INTERPRET_DEBUG", "1")
-    status, _, err = run()
+    status, _, err = run("--resume")
     assert status == 1 and "Traceback" in err and err.rstrip().endswith(said)
 
 
@@ -342,10 +355,10 @@ def test_a_target_that_cannot_be_written_is_found_before_the_work(
 def test_interrupting_leaves_nothing_behind(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(projection, "project", stop)
+    monkeypatch.setattr(prepare, "load", stop)
     status, out, err = run()
     assert status == 130 and one_sentence(err).endswith("interrupted; nothing was written.")
     assert not out and {path.name for path in tmp_path.iterdir()} == {"data.jsonl"}
