@@ -1,4 +1,9 @@
-"""What extraction costs beside the bare forward pass over the same batches, and t-SNE apart."""
+"""What extraction costs beside the bare forward pass over the same batches.
+
+The whole is what a run does from the first forward pass on: tokens and spans again, metrics,
+distances, vectors, parts on disk, and putting these together into the file. Reading the data,
+loading the model and t-SNE are left out.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +12,42 @@ import importlib.util
 import json
 import random
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
-from sklearn.manifold import TSNE
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from bench.harness import Candidate, Comparison, compare
-from extract import pipeline, projection, quality
-from extract.capture import watching
-from extract.forward import Runner
-from extract.options import RunOptions
-from extract.writing import Prepared, describe_run, open_writer
+from bench.harness import Candidate, Comparison, Spent, compare, stopwatch
+from collateral import Writer
+from extract import pipeline
+from extract.batches import batches, model_inputs
+from extract.capture import Block, watching
+from extract.keeping import map_bytes
+from extract.options import DEFAULT_MAPS, RunOptions
+from extract.parts import Workspace
+from extract.prepare import Prepared, prepare
+from extract.progress import Silent
+from extract.vectors import VectorStore
+from extract.windows import windows
 
-LENGTHS = ((32, 32, 64), (128, 32, 32), (256, 16, 16), (512, 4, 8))
+LENGTHS = ((32, 32, 256), (64, 32, 128), (128, 32, 128), (256, 16, 64), (512, 4, 32))
 """Tokens per text, texts per batch, texts."""
 
 SENTENCES = Path(__file__).resolve().parents[2] / "shared" / "data" / "wsc.jsonl"
-POINTS = 1000
 WORDS = 200
+
+Inputs = list[dict[str, torch.Tensor]]
 
 
 def comparisons(runs: int) -> Iterator[Comparison]:
-    """Extraction at several lengths of text, then t-SNE of one layer."""
+    """Extraction at several lengths of text, then of real sentences with a real model."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -43,7 +55,6 @@ def comparisons(runs: int) -> Iterator[Comparison]:
         for tokens, batch, texts in LENGTHS:
             yield at_length(folder, tokens, batch, texts, runs)
         yield from on_sentences(folder, runs)
-        yield tsne(runs)
 
 
 def at_length(folder: Path, tokens: int, batch: int, texts: int, runs: int) -> Comparison:
@@ -60,8 +71,8 @@ def at_length(folder: Path, tokens: int, batch: int, texts: int, runs: int) -> C
     data.write_text("".join(lines(tokens, texts)), encoding="utf-8")
     options = RunOptions(str(folder / "model"), data, folder / "out.msgpack", batch_size=batch)
     note = (
-        f"{texts} texts of {tokens} tokens in batches of {batch}; BERT of 6 layers, 12 heads and "
-        "384 dimensions, float32, one thread."
+        f"{texts} texts of {tokens} tokens and two pairs each, in batches of {batch}; BERT of "
+        "6 layers, 12 heads and 384 dimensions, float32, one thread."
     )
     return steps(f"Extraction at {tokens} tokens", options, runs, note)
 
@@ -79,100 +90,99 @@ def on_sentences(folder: Path, runs: int) -> Iterator[Comparison]:
 
 def steps(title: str, options: RunOptions, runs: int, note: str) -> Comparison:
     """The bare forward pass, and what each step of extraction adds to it."""
-    ready = pipeline.prepare(options)
-    # its inputs are all that is wanted of it here, so it needs no model that is watched
-    runner = Runner(None, ready.loaded, ready.task, None)  # type: ignore[arg-type]
-    batches = [
-        runner.inputs([ready.placed[i] for i in one])
-        for one in pipeline.batches(ready.placed, options.batch_size)
-    ]
+    ready = prepare(options)
+    inputs = list(model_batches(ready, options))
     # a configuration is shared by a model's parts and its copies, hence a model of its own
     eager = copy.deepcopy(ready.loaded.model)
     eager.set_attn_implementation("eager")
     keep_all = {"output_attentions": True, "output_hidden_states": True}
-    return compare(
-        title,
-        [
-            Candidate("bare forward pass", partial(forward, ready.loaded.model, batches, {})),
-            Candidate("transformers' own outputs", partial(forward, eager, batches, keep_all)),
-            Candidate("captured, nothing computed", partial(captured, ready, batches)),
-            Candidate("the whole, no maps kept", partial(whole, ready, options, 0)),
-            Candidate("the whole, all maps kept", partial(whole, ready, options, None)),
-        ],
-        runs,
-        note=f"{note} The whole is metrics, distances, points and writing, without t-SNE.",
-    )
+    wholes = {
+        "no maps kept": 0,
+        f"maps of {min(DEFAULT_MAPS, len(ready.groups))} texts kept (default)": DEFAULT_MAPS,
+        "all maps kept": None,
+    }
+    candidates = [
+        Candidate("bare forward pass (sdpa)", partial(forward, ready.loaded.model, inputs, {})),
+        Candidate("transformers' own outputs (eager)", partial(forward, eager, inputs, keep_all)),
+        Candidate("captured, nothing computed", partial(captured, ready, inputs)),
+        *(
+            Candidate(f"the whole, {name}", partial(whole, ready, replace(options, attention=kept)))
+            for name, kept in wholes.items()
+        ),
+        Candidate("tokens and spans (part of the whole)", partial(tokenised, ready)),
+    ]
+    note += " The whole is metrics, distances, vectors and writing, without t-SNE."
+    return compare(title, candidates, runs, note=note)
 
 
-def forward(model: Any, batches: list[dict[str, torch.Tensor]], options: dict[str, bool]) -> float:
-    """Milliseconds of the forward passes."""
-    began = time.perf_counter()
-    with torch.inference_mode():
-        for inputs in batches:
-            model(**inputs, **options)
-    return 1000 * (time.perf_counter() - began)
+def model_batches(ready: Prepared, options: RunOptions) -> Iterator[dict[str, torch.Tensor]]:
+    """What the model is given in a run that keeps all maps, whose batches are the smallest."""
+    kinds = ready.loaded.kinds
+    for rows in windows(len(ready.groups)):
+        placed = ready.place(rows)
+        lengths = [len(one.encoded) for one in placed]
+        sizes = [map_bytes(kinds, n, options.top_for(n)) for n in lengths]
+        for batch in batches(lengths, options.batch_size, sizes.__getitem__):
+            yield model_inputs(ready.loaded, [placed[i] for i in batch])
+
+
+def forward(model: Any, inputs: Inputs, options: Mapping[str, bool]) -> Spent:
+    """The forward passes."""
+    with torch.inference_mode(), stopwatch() as spent:
+        for batch in inputs:
+            model(**batch, **options)
+    return spent
 
 
 class _Blind:
     """A tap that looks at nothing."""
 
-    def attention(self, layer: int, weights: torch.Tensor) -> None:
+    def attention(self, block: Block) -> None:
         """Looks away."""
 
-    def hidden(self, layer: int, states: torch.Tensor) -> None:
+    def values(self, kind: str, layer: int, norms: torch.Tensor) -> None:
+        """Looks away."""
+
+    def layer(self, kind: str, layer: int) -> None:
+        """Looks away."""
+
+    def hidden(self, side: str, layer: int, states: torch.Tensor) -> None:
         """Looks away."""
 
 
-def captured(ready: Prepared, batches: list[dict[str, torch.Tensor]]) -> float:
-    """Milliseconds of the forward passes with attention shown to a tap."""
-    began = time.perf_counter()
-    with watching(ready.loaded.model, ready.loaded.info.layers) as watch:
-        for inputs in batches:
-            watch.run(inputs, _Blind())
-    return 1000 * (time.perf_counter() - began)
+def captured(ready: Prepared, inputs: Inputs) -> Spent:
+    """The forward passes with attention shown to a tap."""
+    with stopwatch() as spent, watching(ready.loaded) as watch:
+        for batch in inputs:
+            watch.run(batch, _Blind())
+    return spent
 
 
-def whole(ready: Prepared, options: RunOptions, attention: int | None) -> float:
-    """Milliseconds of all but reading, tokenising and t-SNE; the file is written and dropped."""
-    chosen = RunOptions(**(vars(options) | {"attention": attention}))
-    began = time.perf_counter()
-    with open_writer(ready, describe_run(ready, chosen), chosen.output) as writer:
-        _, vectors = pipeline.forward(ready, chosen, writer)
-        for layer in range(len(vectors)):
-            writer.set_coordinates(layer, vectors[layer, :, :2])
-    return 1000 * (time.perf_counter() - began)
+def tokenised(ready: Prepared) -> Spent:
+    """Texts to tokens and spans to tokens, as a run does it window by window."""
+    with stopwatch() as spent:
+        for rows in windows(len(ready.groups)):
+            ready.place(rows)
+    return spent
 
 
-def tsne(runs: int) -> Comparison:
-    """Ours against scikit-learn's default, on clusters in 384 dimensions."""
-    generator = np.random.default_rng(0)
-    centres = generator.normal(size=(60, 384))
-    vectors = centres[generator.integers(0, 60, POINTS)] + generator.normal(size=(POINTS, 384))
-    unit = quality.unit_rows(vectors.astype(np.float32))
-    start = projection.common_start(unit[None])
-    found: dict[str, float] = {}
+def whole(ready: Prepared, options: RunOptions) -> Spent:
+    """All but reading, loading and t-SNE."""
+    tables = ready.task.tables(ready.groups, ready.loaded)
+    workspace = Workspace.beside(options.output)
+    with stopwatch() as spent, mock.patch.object(pipeline, "write_maps", _no_maps):
+        workspace.start({})
+        pipeline.forward(ready, options, workspace)
+        pipeline.put_together(ready, options, tables, workspace, {}, Silent())
+        workspace.remove()
+    options.output.unlink()
+    return spent
 
-    def ours() -> float:
-        began = time.perf_counter()
-        made = projection.project(unit, start, projection.Settings())
-        spent = 1000 * (time.perf_counter() - began)
-        found["ours"] = quality.map_quality(unit, made, 15)[0]
-        return spent
 
-    def theirs() -> float:
-        began = time.perf_counter()
-        made = TSNE(init="pca", random_state=0, n_jobs=1).fit_transform(unit)
-        spent = 1000 * (time.perf_counter() - began)
-        found["sklearn"] = quality.map_quality(unit, made, 15)[0]
-        return spent
-
-    result = compare(
-        f"t-SNE of {POINTS:,} points",
-        [Candidate("scikit-learn, default", theirs), Candidate("ours (openTSNE)", ours)],
-        min(runs, 3),
-    )
-    note = f"Trustworthiness {found['sklearn']:.4f} and {found['ours']:.4f}; one thread."
-    return Comparison(result.title, result.unit, result.runs, result.rows, note)
+def _no_maps(store: VectorStore, settings: object, writer: Writer, *rest: object) -> None:
+    """Every point in one place, instead of t-SNE."""
+    for layer in range(store.layers):
+        writer.set_coordinates(layer, np.zeros((store.points, 2), dtype=np.float32))
 
 
 def lines(tokens: int, texts: int) -> Iterator[str]:

@@ -8,11 +8,37 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+
+
+@dataclass
+class Spent:
+    """How long something took.
+
+    Attributes:
+        wall: milliseconds that went by.
+        cpu: milliseconds of this process's processor time, all threads together: what other
+            programs do meanwhile changes it less.
+    """
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+@contextmanager
+def stopwatch() -> Iterator[Spent]:
+    """Measures what is done in the block; several blocks can be summed by the caller."""
+    spent = Spent()
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield spent
+    spent.wall = 1000 * (time.perf_counter() - wall)
+    spent.cpu = 1000 * (time.process_time() - cpu)
 
 
 @dataclass(frozen=True)
@@ -20,7 +46,7 @@ class Candidate:
     """One thing to measure: ``measure()`` does it once and returns how much it took."""
 
     name: str
-    measure: Callable[[], float]
+    measure: Callable[[], float | Spent]
 
 
 @dataclass(frozen=True)
@@ -32,6 +58,7 @@ class Row:
         median: of all its runs.
         low, high: its smallest and largest run.
         ratio: median of the ratios to the baseline's run of the same round.
+        cpu_ratio: the same of processor time; None if it was not measured.
     """
 
     name: str
@@ -39,6 +66,7 @@ class Row:
     low: float
     high: float
     ratio: float
+    cpu_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,33 +100,43 @@ def compare(
         unit: of what the candidates return.
         note: what a reader must know.
     """
-    taken: list[list[float]] = []
+    taken: list[list[Spent]] = []
     for number in range(runs + 1):
         # Each round starts with another candidate, so that none always follows the same one.
         turn = [(i + number) % len(candidates) for i in range(len(candidates))]
-        found = {i: candidates[i].measure() for i in turn}
+        found = {i: _spent(candidates[i].measure()) for i in turn}
         if number:
             taken.append([found[i] for i in range(len(candidates))])
     rows = []
     for i, candidate in enumerate(candidates):
-        values = [values[i] for values in taken]
-        ratio = statistics.median(v[i] / v[0] for v in taken)
+        values = [spent[i].wall for spent in taken]
+        ratio = statistics.median(spent[i].wall / spent[0].wall for spent in taken)
+        timed = all(spent[0].cpu and spent[i].cpu for spent in taken)
+        cpu = statistics.median(s[i].cpu / s[0].cpu for s in taken) if timed else None
         low, high = min(values), max(values)
-        rows.append(Row(candidate.name, statistics.median(values), low, high, ratio))
+        rows.append(Row(candidate.name, statistics.median(values), low, high, ratio, cpu))
     return Comparison(title, unit, runs, tuple(rows), note)
+
+
+def _spent(measured: float | Spent) -> Spent:
+    return measured if isinstance(measured, Spent) else Spent(measured)
 
 
 def as_markdown(comparison: Comparison) -> str:
     """A comparison as a section with a table."""
     unit = comparison.unit
+    timed = any(row.cpu_ratio is not None for row in comparison.rows)
     lines = [f"## {comparison.title}", ""]
     lines += [
-        f"| what | median {unit} | lowest to highest | ratio |",
-        "| --- | ---: | ---: | ---: |",
+        f"| what | median {unit} | lowest to highest | ratio |{' of CPU time |' if timed else ''}",
+        f"| --- | ---: | ---: | ---: |{' ---: |' if timed else ''}",
     ]
     for row in comparison.rows:
         spread = f"{number(row.low)} to {number(row.high)}"
-        lines.append(f"| {row.name} | {number(row.median)} | {spread} | {row.ratio:.2f}x |")
+        line = f"| {row.name} | {number(row.median)} | {spread} | {row.ratio:.2f}x |"
+        if timed:
+            line += "  |" if row.cpu_ratio is None else f" {row.cpu_ratio:.2f}x |"
+        lines.append(line)
     runs = "run" if comparison.runs == 1 else "runs, taken in turn"
     lines += ["", f"{comparison.runs} {runs}. {comparison.note}".rstrip(), ""]
     return "\n".join(lines)
