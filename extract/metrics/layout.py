@@ -8,9 +8,9 @@ repeat) depends on the block's place and not on its layer, so it is made once an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,12 @@ import torch
 NOT_SEEN = -9999.0
 """An additive mask below this hides a key: its weight is e^-9999 of another's at most, zero."""
 
-KEPT_DISTANCES = 1024
-"""Up to this many tokens the table of distances is kept, 4 MiB; made block by block above."""
+KEPT_TOKENS = 1024
+"""Up to this many tokens what belongs to a block's place is kept between layers. Of longer texts it
+is made anew, which takes little of a block's time: kept, it would break up freed memory."""
 
-KEPT_PLACES = 1 << 22
-"""Places of repeated tokens that are kept between layers, 64 MiB; found anew for each above."""
+KEPT_PLACES = 1 << 21
+"""Places of repeated tokens that are kept between layers, 32 MiB; found anew for each above."""
 
 Places = tuple[torch.Tensor, torch.Tensor]
 Matches = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -116,12 +117,19 @@ class BatchLayout:
         return found
 
     def part(self, examples: slice, rows: slice, device: torch.device) -> Part:
-        """What is known of some examples and rows, on a device; made once."""
+        """What is known of some examples and rows, on a device."""
         key = (examples.start, examples.stop, rows.start, rows.stop, device)
         found = self._parts.get(key)
         if found is None:
-            found = self._parts[key] = Part(self, examples, rows, device)
+            found = Part(self, examples, rows, device)
+            if self.keeps:
+                self._parts[key] = found
         return found
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what belongs to a block's place is kept between layers."""
+        return max(self.queries, self.keys) <= KEPT_TOKENS
 
     def whole(self, device: torch.device) -> Part:
         """What is known of all examples and rows."""
@@ -131,12 +139,13 @@ class BatchLayout:
         """float32 [size], kept from call to call: fresh memory costs a page fault per 4 KiB."""
         room = self._scratch.get(device)
         if room is None or len(room) < size:
-            room = self._scratch[device] = torch.empty(size, device=device)
+            # twice as much at a time: blocks of causal rows grow, and freed memory has no use then
+            room = self._scratch[device] = torch.empty(1 << (size - 1).bit_length(), device=device)
         return room[:size]
 
     def distance(self, rows: slice, keys: int, device: torch.device) -> torch.Tensor:
         """float32 [rows, keys]: |i − j|."""
-        if max(self.queries, self.keys) > KEPT_DISTANCES:
+        if not self.keeps:
             return _distances(rows.start, rows.stop, keys, device)
         found = self._distances.get(device)
         if found is None:
@@ -157,6 +166,7 @@ class Part:
         layout: the whole batch.
         examples, rows: which part of it.
         device: where the tensors are.
+        kept: whatever else was made of it, by who made it.
     """
 
     def __init__(
@@ -166,6 +176,7 @@ class Part:
         self.examples = examples
         self.rows = rows
         self.device = device
+        self.kept: dict[Hashable, Any] = {}
         self._seen: list[Seen] = []
         self._repeats: dict[int, list[Places]] = {}
 
@@ -252,7 +263,7 @@ class Part:
         matches = self._find_matches()
         pieces = self._places(heads, *matches)
         count = 2 * heads * len(matches[0])
-        if self.layout.kept_places + count > KEPT_PLACES:
+        if not self.layout.keeps or self.layout.kept_places + count > KEPT_PLACES:
             return pieces
         self.layout.kept_places += count
         self._repeats[heads] = list(pieces)
@@ -304,12 +315,12 @@ class Seen:
 
     Attributes:
         part: the examples and rows it is about.
-        kept: whatever was computed from it and holds for other layers with the same mask.
+        kept: whatever was made of it, by who made it; it holds for other layers with this mask.
     """
 
     def __init__(self, part: Part, mask: torch.Tensor | None) -> None:
         self.part = part
-        self.kept: dict[str, torch.Tensor] = {}
+        self.kept: dict[Hashable, Any] = {}
         self._mask = mask
         self.visible = self._visible()
 

@@ -67,7 +67,7 @@ def _sweep_one(view: View, example: int, rows: slice, sums: torch.Tensor) -> Non
     # the stretches between separators, whose largest weights need no copy without the separators
     ends = [*np.flatnonzero(layout.separators[number, :keys]).tolist(), keys]
     begins = [0, *(end + 1 for end in ends)]
-    found = [block[..., a:b].amax(-1) for a, b in zip(begins, ends, strict=False) if a < b]
+    found = [_largest(block[..., a:b]) for a, b in zip(begins, ends, strict=False) if a < b]
     if found:
         sums[2] = functools.reduce(torch.maximum, found)
 
@@ -88,10 +88,20 @@ def _sweep_several(view: View, examples: slice, sums: torch.Tensor) -> None:
 
 
 def _largest(values: torch.Tensor) -> torch.Tensor:
-    """The largest of the last axis: for few values by halves, which is twice as fast as amax."""
-    while 4 < (keys := values.shape[-1]) < 40:
+    """The largest of the last axis, several times as fast as amax alone where its size is odd.
+
+    amax takes 32 values at a time and what is left over one by one: so two stretches of a multiple
+    of 32 that overlap, or, of fewer values, halves that do.
+    """
+    keys = values.shape[-1]
+    stretch = keys - keys % 32
+    if 0 < stretch < keys:
+        both = (values[..., :stretch].amax(-1), values[..., keys - stretch :].amax(-1))
+        return torch.maximum(*both)
+    while 4 < keys < 32:
         half = (keys + 1) // 2
         values = torch.maximum(values[..., :half], values[..., keys - half :])
+        keys = half
     return values.amax(-1)
 
 

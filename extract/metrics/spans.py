@@ -142,7 +142,6 @@ class SpanBlocks:
         self._sizes = [one[0].numel() for one in entries]
         # example, row and key of every weight that is wanted, one direction after the other
         self._at = torch.stack([torch.cat([one[k].flatten() for one in entries]) for k in range(3)])
-        self._local: dict[Part, tuple[torch.Tensor, ...]] = {}
         self._weights = self._seen = self._visible = torch.empty(0)
 
     def prepare(self, layers: int, heads: int) -> None:
@@ -158,13 +157,12 @@ class SpanBlocks:
         if not len(where):
             return
         kept = view.seen.kept
-        if "spans" not in kept:
-            kept["spans"] = view.seen.at(example, row, key).to(self._device)
-            kept["visible"] = view.seen.visible[example, row].to(self._device)
+        if self not in kept:
+            seen, visible = view.seen.at(example, row, key), view.seen.visible[example, row]
+            kept[self] = seen.to(self._device), visible.to(self._device)
         picked = view.weights.permute(0, 2, 3, 1)[example, row, key]
         self._weights[where, layer] = picked.to(self._device, torch.float32)
-        self._seen[where, layer] = kept["spans"]
-        self._visible[where, layer] = kept["visible"]
+        self._seen[where, layer], self._visible[where, layer] = kept[self]
 
     def finish(self, metrics: Sequence[PairMetric], layers: int) -> torch.Tensor:
         """Pair metrics of the first ``layers`` layers, float32 [metrics, pairs, layers, heads]."""
@@ -189,13 +187,13 @@ class SpanBlocks:
 
     def _within(self, part: Part) -> tuple[torch.Tensor, ...]:
         """Which weights stand in a part (on this device), and where in it (on the part's)."""
-        found = self._local.get(part)
+        found: tuple[torch.Tensor, ...] | None = part.kept.get(self)
         if found is None:
             example, row, key = self._at
             inside = (example >= part.examples.start) & (example < part.examples.stop)
             inside &= (row >= part.rows.start) & (row < part.rows.stop)
             where = inside.nonzero().squeeze(1)
-            found = self._local[part] = (
+            found = part.kept[self] = (
                 where,
                 (example[where] - part.examples.start).to(part.device),
                 (row[where] - part.rows.start).to(part.device),

@@ -9,9 +9,8 @@ from typing import cast
 import torch
 
 from .base import EXAMPLE_METRICS, PAIR_METRICS, RowsFunction, statistics_of
-from .layout import BatchLayout, Block, Part, Rows, Seen, View
+from .layout import BatchLayout, Block, Rows, View
 from .spans import PairIndex, SpanBlocks
-from .words import WordIndex, WordStats
 
 KEPT_STATISTICS = 1 << 24
 """Numbers of row statistics (64 MiB) that may wait for their layers' metrics to be made."""
@@ -25,15 +24,11 @@ class Reduced:
         example: float32 [metrics, batch, layers, heads]; NaN where undefined.
         pair: float32 [metrics, pairs, layers, heads]; NaN where undefined.
         row_error: how far the sum of a row over real keys is from one at most; NaN if one is NaN.
-        hits: bool [2, batch, words, layers, heads], whether a head finds a word's gold head: first
-            by where the word looks most, then by which word looks most at it; no words if none
-            are known.
     """
 
     example: torch.Tensor
     pair: torch.Tensor
     row_error: torch.Tensor
-    hits: torch.Tensor
 
 
 class AttentionStats:
@@ -47,29 +42,26 @@ class AttentionStats:
         *,
         pair_metrics: Sequence[str] = (),
         pairs: PairIndex | None = None,
-        words: WordIndex | None = None,
     ) -> None:
         """Prepares for a batch.
 
         Args:
             layout: what is known of the batch.
             layers: attention layers of this kind.
-            example_metrics, pair_metrics: names of registered metrics.
+            example_metrics: names of registered metrics; those that need words are for
+                :class:`~extract.metrics.words.WordStats`.
+            pair_metrics: names of registered metrics.
             pairs: where the pairs are, None if there are none.
-            words: where the words are; None if not known, and metrics that need them are NaN.
         """
         self._layout, self._layers = layout, layers
         self._example_metrics, self._pair_metrics = tuple(example_metrics), tuple(pair_metrics)
         self._groups = statistics_of([*self._example_metrics, "entropy"])  # it comes with the sums
         self._names = tuple(name for group in self._groups for name in group.names)
         self._pairs = pairs if pair_metrics else None
-        self._of_words = tuple(n for n in example_metrics if "words" in EXAMPLE_METRICS[n].needs)
-        self._of_rows = tuple(n for n in example_metrics if n not in self._of_words)
-        self._words = WordStats(layout, layers, self._of_words, words or WordIndex([]))
         self._spans: SpanBlocks | None = None
         self._heads = self._at_once = self._first = 0
-        self._kept: list[list[Seen]] = []
-        self._rows = torch.empty(0)
+        self._filled = 0
+        self._rows = self._visible = torch.empty(0)
         self._example: list[torch.Tensor] = []
         self._pair: list[torch.Tensor] = []
         self._errors: list[torch.Tensor] = []
@@ -81,39 +73,34 @@ class AttentionStats:
         if block.layer - self._first >= self._at_once:
             self._flush()
         layer = block.layer - self._first
-        while len(self._kept) <= layer:
-            self._kept.append([])
+        self._filled = layer + 1
         part = self._layout.part(block.examples, block.rows, block.weights.device)
         view = View(block, part)
-        self._kept[layer].append(view.seen)
+        self._visible[block.examples, layer, block.rows] = view.seen.visible
         room = self._rows[:, block.examples, layer, :, block.rows]
         at = 0
         for group in self._groups:
             size = len(group.names)
             found = group.function(view)
-            room[at : at + size] = found if size > 1 else found[None]
+            found = found if size > 1 else found[None]
+            if found.shape != (size, *room.shape[1:]):
+                raise ValueError(_misshapen("row statistic", group.names[0], found, room.shape[1:]))
+            room[at : at + size] = found
             at += size
         if self._spans is not None:
             self._spans.add(view, layer)
-        self._words.add(block)
 
     def finish(self) -> Reduced:
         """The metrics of the whole batch, on the device of the first layer."""
-        if self._kept:
+        if self._filled:
             self._flush()
         device = self._rows.device
         pairs = 0 if self._pairs is None else len(self._pairs.examples)
         if not self._pair:
             size = (len(self._pair_metrics), pairs, self._layers, self._heads)
             self._pair = [torch.zeros(size, device=device)]
-        of_words, hits = self._words.finish(self._heads, device)
-        names = [*self._of_rows, *self._of_words]
-        order = [names.index(name) for name in self._example_metrics]
         return Reduced(
-            torch.cat([torch.cat(self._example, 2), of_words])[order],
-            torch.cat(self._pair, 2),
-            torch.stack(self._errors).amax(),
-            hits,
+            torch.cat(self._example, 2), torch.cat(self._pair, 2), torch.stack(self._errors).amax()
         )
 
     def _prepare(self, block: Block) -> None:
@@ -122,9 +109,12 @@ class AttentionStats:
         layout = self._layout
         size = len(self._names) * layout.batch * self._heads * layout.queries
         self._at_once = max(1, min(self._layers, KEPT_STATISTICS // size))
-        self._rows = torch.zeros(
+        self._rows = torch.empty(
             (len(self._names), layout.batch, self._at_once, self._heads, layout.queries),
             device=block.weights.device,
+        )
+        self._visible = torch.ones(
+            (layout.batch, self._at_once, layout.queries), device=block.weights.device
         )
         if self._pairs is not None:
             self._spans = SpanBlocks(self._pairs, block.weights.device)
@@ -132,46 +122,35 @@ class AttentionStats:
 
     def _flush(self) -> None:
         """Makes the metrics of the layers that were shown since the last time."""
-        layers = len(self._kept)
+        layers, visible = self._filled, self._visible[:, : self._filled]
         whole = self._layout.whole(self._rows.device)
         rows = self._rows[:, :, :layers].flatten(2, 3)  # a copy only for the last, smaller group
-        rows.masked_fill_(~whole.real[:, None, :], 0.0)
+        for example, length in enumerate(self._layout.query_lengths.tolist()):
+            rows[:, example, :, length:] = 0.0  # few: a mask over all takes longer
         statistics = dict(zip(self._names, rows, strict=True))
-        self._errors.append(
-            torch.where(whole.real[:, None, :], (statistics["total"] - 1).abs(), 0.0).amax()
-        )
-        view = Rows(statistics, whole, self._visible(whole))
+        self._errors.append(((statistics["total"] - 1).abs() * whole.real[:, None, :]).amax())
+        alike = bool((visible == visible[:, :1]).all())
+        visible = visible[:, :1] if alike else visible.repeat_interleave(self._heads, 1)
+        view = Rows(statistics, whole, visible)
         shape = (self._layout.batch, layers, self._heads)
-        if self._of_rows:
-            found = [
-                cast(RowsFunction, EXAMPLE_METRICS[name].function)(view).view(shape)
-                for name in self._of_rows
-            ]
-            self._example.append(torch.stack(found))
+        if self._example_metrics:
+            found = [_example_metric(name, view, rows) for name in self._example_metrics]
+            self._example.append(torch.stack(found).view(-1, *shape))
         else:
             self._example.append(rows.new_zeros((0, *shape)))
         if self._spans is not None:
             self._pair.append(
                 self._spans.finish([PAIR_METRICS[name] for name in self._pair_metrics], layers)
             )
-        self._first += layers
-        self._kept = []
-
-    def _visible(self, whole: Part) -> torch.Tensor:
-        """float32 [batch, 1 or layers · heads, rows] from what the blocks' masks show."""
-        alike = all(
-            len(one) == len(self._kept[0]) and all(map(_is, one, self._kept[0]))
-            for one in self._kept
-        )
-        made = []
-        for seen in self._kept[:1] if alike else self._kept:
-            visible = torch.ones(whole.real.shape, device=whole.device)
-            for one in seen:
-                visible[one.part.examples, one.part.rows] = one.visible.to(whole.device)
-            made.append(visible)
-        joined = torch.stack(made, 1)
-        return joined if alike else joined.repeat_interleave(self._heads, 1)
+        self._first, self._filled = self._first + layers, 0
 
 
-def _is(one: Seen, other: Seen) -> bool:
-    return one is other
+def _example_metric(name: str, view: Rows, rows: torch.Tensor) -> torch.Tensor:
+    found = cast(RowsFunction, EXAMPLE_METRICS[name].function)(view)
+    if found.shape != rows.shape[1:3]:
+        raise ValueError(_misshapen("metric", name, found, rows.shape[1:3]))
+    return found
+
+
+def _misshapen(what: str, name: str, found: torch.Tensor, wanted: Sequence[int]) -> str:
+    return f"{what} {name!r} gave an array of shape {list(found.shape)}, not {list(wanted)}"

@@ -145,13 +145,26 @@ class WordIndex:
             matrix = relation_matrix(one) if given is None else given
             for form, values in enumerate(forms(matrix)):
                 self.matrices[form, row, :n, :n] = values
-        self._pools: dict[Part, _Pool] = {}
+        self._columns: dict[tuple[int, int, torch.device], torch.Tensor] = {}
 
     def pool(self, part: Part) -> _Pool:
-        """How the tokens of a part make words; made once."""
-        found = self._pools.get(part)
+        """How the tokens of a part make words."""
+        found: _Pool | None = part.kept.get(self)
         if found is None:
-            found = self._pools[part] = _Pool.of(self, part)
+            found = part.kept[self] = _Pool.of(self, part)
+        return found
+
+    def columns(self, part: Part) -> torch.Tensor:
+        """float32 [examples, keys, words] of a part: 1 where a token belongs to a word."""
+        key = (part.examples.start, part.examples.stop, part.device)
+        found = self._columns.get(key)
+        if found is None:
+            start, stop = (self.tokens[part.examples, None, :, end] for end in (0, 1))
+            at = np.arange(part.layout.keys)[:, None]
+            belongs = ((at >= start) & (at < stop)).astype(np.float32)
+            if not part.layout.keeps:
+                self._columns.clear()  # large: only those of the examples at hand
+            found = self._columns[key] = torch.from_numpy(belongs).to(part.device)
         return found
 
 
@@ -181,12 +194,10 @@ class _Pool:
         low, high = start[:, words, None], stop[:, words, None]
         at = np.arange(part.rows.start, part.rows.stop)
         rows = ((at >= low) & (at < high)) / np.maximum(high - low, 1)
-        keys = np.arange(part.layout.keys)[:, None]
-        columns = (keys >= start[:, None, :]) & (keys < stop[:, None, :])
         return cls(
             words,
             torch.from_numpy(rows.astype(np.float32)).to(part.device),
-            torch.from_numpy(columns.astype(np.float32)).to(part.device),
+            index.columns(part),
             None if bool(part.real.all()) else ~part.real[:, :, None, None],
         )
 

@@ -13,7 +13,7 @@ import pytest
 import scipy.stats
 import torch
 
-from extract.metrics import EXAMPLE_METRICS, AttentionStats, BatchLayout, WordIndex, words
+from extract.metrics import EXAMPLE_METRICS, BatchLayout, WordIndex, WordStats, words
 from extract.metrics.relations import CORRELATIONS, DIRECTIONS, RelationScores, wilson
 from extract.metrics.words import distance_correlations, forms, relation_matrix, scored_heads
 
@@ -62,14 +62,14 @@ def measure(
     for row, one in enumerate(maps):
         batch[:, row, :, : lengths[row]] = 0
         batch[:, row, :, : lengths[row], : lengths[row]] = torch.from_numpy(one)
-    stats = AttentionStats(
-        BatchLayout(lengths, causal=causal), layers, CORRELATIONS, words=WordIndex(parses, matrices)
+    stats = WordStats(
+        BatchLayout(lengths, causal=causal), layers, CORRELATIONS, WordIndex(parses, matrices)
     )
     for layer in range(layers):
         for block in cut(batch[layer], examples, rows, layer):
             stats.add(block)
-    found = stats.finish()
-    return found.example.double().numpy(), found.hits.numpy()
+    found, hits = stats.finish(heads, torch.device("cpu"))
+    return found.double().numpy(), hits.numpy()
 
 
 def between_words(a: Matrix, tokens: tuple[Range, ...]) -> Matrix:
