@@ -88,7 +88,8 @@ def anatomy_of(model: Any, *, headed: bool = False, interface: bool | None = Non
     base = getattr(base, "language_model", base)
     apart = base is not model or not headed
     if getattr(model.config, "is_encoder_decoder", False) and _has_two_stacks(model):
-        encoder, decoder = model.get_encoder(), model.get_decoder()
+        # of two models that were joined, the decoder brings a head of its own
+        encoder, decoder = (x.base_model for x in (model.get_encoder(), model.get_decoder()))
         stacks: tuple[Stack, ...] = (
             Stack(SOURCE, (ENCODER,), encoder, layer_modules(encoder)),
             Stack(TARGET, (DECODER, CROSS), decoder, layer_modules(decoder)),

@@ -49,6 +49,15 @@ _FACTORIES: dict[HeadKind, Sequence[tuple[str, str]]] = {
 }
 
 
+def only_with_head(config: Any) -> HeadClass | None:
+    """How to load a checkpoint that transformers has no base model for; None if it has one.
+
+    Two models joined as encoder and decoder are such.
+    """
+    known = config.model_type in modeling_auto.MODEL_MAPPING_NAMES
+    return None if known else head_class(config, "seq2seq")
+
+
 def head_class(config: Any, head: HeadKind) -> HeadClass | None:
     """How to load the checkpoint with its head; None if it says of none, or of another."""
     names = set(getattr(config, "architectures", None) or ())

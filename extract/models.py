@@ -26,6 +26,7 @@ from .loading import (
     from_pretrained,
     head_class,
     load_weights,
+    only_with_head,
     quiet_libraries,
 )
 from .probe import Probed, probe
@@ -184,12 +185,18 @@ def load(
                 "Spreading a model over devices needs accelerate: pip install accelerate."
             )
         options["device_map"] = device_map
-    model = load_weights(path, config, found, **options)
+    forced = only_with_head(config) if found is None else None
+    model = load_weights(path, config, found or forced, **options)
     if device_map is None:
         model = model.to(device)
     try:
         return describe(
-            model, tokenizer, name or _short_name(path), head=head, loaded_as=found, side=side
+            model,
+            tokenizer,
+            name or _short_name(path),
+            head="seq2seq" if forced else head,
+            loaded_as=found or forced,
+            side=side,
         )
     except (ExtractError, torch.OutOfMemoryError):
         raise

@@ -48,6 +48,7 @@ class _Look:
     rows: dict[str, int] = field(default_factory=dict)
     causal: dict[str, bool] = field(default_factory=dict)
     width: dict[str, set[int]] = field(default_factory=dict)
+    dimensions: set[int] = field(default_factory=set)
     error: float = 0.0
 
     def check(self, name: str) -> None:
@@ -69,6 +70,11 @@ class _Look:
                     f"{name} has layers with different numbers of heads, which is not supported."
                 )
         for sizes in self.width.values():
+            if self.dimensions != {3}:
+                raise ExtractError(
+                    f"The hidden states of {name} are not one vector per token; this architecture "
+                    "is not supported."
+                )
             if len(sizes) != 1:
                 raise ExtractError(
                     f"The hidden states of {name} differ in size from layer to layer, which is not "
@@ -93,6 +99,7 @@ class _Look:
 
     def hidden(self, side: str, layer: int, states: torch.Tensor) -> None:
         """Looks at the width."""
+        self.dimensions.add(states.ndim)
         self.width.setdefault(side, set()).add(states.shape[-1])
 
 

@@ -113,6 +113,34 @@ def test_a_model_that_also_sees_is_run_as_the_text_model_that_it_holds(tmp_path:
     torch.testing.assert_close(found.states["text", 1][real], expected[real], rtol=0, atol=1e-5)
 
 
+def test_two_models_joined_as_encoder_and_decoder(tmp_path: Path) -> None:
+    library: Any = transformers
+    both = library.BertConfig(**TEXT), library.BertConfig(**TEXT)
+    config = library.EncoderDecoderConfig.from_encoder_decoder_configs(*both)
+    config.decoder_start_token_id, config.pad_token_id = 2, 0
+    torch.manual_seed(5)
+    model = library.EncoderDecoderModel(config).eval()
+    loaded = load(str(save(model, tmp_path / "joined")))
+    assert loaded.head == "seq2seq" and loaded.logits is not None and loaded.start_id == 2
+    assert [kind.causal for kind in loaded.kinds] == [False, True, False]
+    inputs = batch(7, 4, targets=(5, 3))
+    with torch.no_grad():
+        expected = model(**inputs).logits
+    _, bare = watched(loaded, inputs)
+    assert bare.last.shape == (2, 5, 16)
+    mine = loaded.logits(bare.last)
+    real = inputs["decoder_attention_mask"].bool()
+    torch.testing.assert_close(mine[real], expected[real], rtol=0, atol=1e-5)
+
+
+def test_hidden_states_that_are_several_vectors_are_refused() -> None:
+    few = {"sliding_window": 4, "num_kv_shared_layers": 0, "laurel_rank": 4}
+    sizes = {"hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 80}
+    model = make("Gemma3nText", **GROUPED, **few, **sizes, layer_types=["full_attention"])
+    with pytest.raises(ExtractError, match="Gemma3nTextModel are not one vector per token"):
+        describe(model, make_tokenizer(), "g")
+
+
 @pytest.mark.parametrize("family", ["Roberta", "XLMRoberta"])
 def test_positions_that_start_after_padding_leave_fewer_tokens(family: str, tmp_path: Path) -> None:
     model = make(family, **TEXT, max_position_embeddings=40, pad_token_id=1)
