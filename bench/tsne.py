@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from transformers import AutoModel, AutoTokenizer
 
-from bench.harness import Candidate, Comparison, compare
+from bench.harness import Candidate, Comparison, Spent, compare, stopwatch
 from extract import maps, projection, quality
 from extract.vectors import VectorStore
 
@@ -46,11 +45,11 @@ def against_scikit(what: str, unit: Array, start: npt.NDArray[np.float64], runs:
     """Ours and scikit-learn's default on the same unit rows; quality of the last map of each."""
     found: dict[str, Array] = {}
 
-    def timed(name: str, make: Callable[[], Array]) -> Callable[[], float]:
-        def measure() -> float:
-            began = time.perf_counter()
-            found[name] = make()
-            return 1000 * (time.perf_counter() - began)
+    def timed(name: str, make: Callable[[], Array]) -> Callable[[], Spent]:
+        def measure() -> Spent:
+            with stopwatch() as spent:
+                found[name] = make()
+            return spent
 
         return measure
 
@@ -81,16 +80,16 @@ def many_points(states: Array, source: str, runs: int) -> Comparison:
     points = states.shape[1]
     said: dict[str, str] = {}
 
-    def timed(sample: int) -> float:
+    def timed(sample: int) -> Spent:
         with (
             tempfile.TemporaryDirectory() as folder,
             VectorStore(Path(folder), 1, states.shape[2]) as store,
         ):
             store.append(states)
+            store.flush()
             settings = projection.Settings(sample=sample)
-            began = time.perf_counter()
-            made = maps.make_maps(store, settings, lambda layer, coordinates: None)
-            spent = 1000 * (time.perf_counter() - began)
+            with stopwatch() as spent:
+                made = maps.make_maps(store, settings, lambda layer, coordinates: None)
         values = [f"{float(numbers[0]):.4f}" for numbers in made.qualities.values()]
         said[f"{settings.fitted(points):,} fitted"] = " / ".join(values)
         return spent
