@@ -174,9 +174,11 @@ class Watch:
         value: torch.Tensor,
         attention_mask: torch.Tensor | None,
         **options: Any,
-    ) -> tuple[torch.Tensor, None]:
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The attention function: the model's own eager one, with the tap shown its weights."""
         eager = blocks.own_eager_attention(module)
+        if eager is not None and self._tap is None:  # unwatched: it writes before it is looked at
+            return eager(module, query, key, value, attention_mask, **options)
         if eager is None or self._within >= len(self._stack.kinds) or self._tap is None:
             raise NoInterface(unsupported(type(self._anatomy.model).__name__))
         kind, tap = self._stack.kinds[self._within], self._tap
@@ -219,9 +221,12 @@ class Watch:
 
     def leave_stack(self, stack: Stack, output: Any) -> None:
         """A stack of layers ends: its output is the last hidden state."""
+        if self._tap is None:
+            self._output = None
+            return
         last: torch.Tensor = output[0]
         self._last[stack.side] = last
-        if self._tap is not None and self._anatomy.interface:
+        if self._anatomy.interface:
             # OPT's may be projected to another width: then the last layer's output is what is meant
             own = self._output
             changed = own is not None and own.shape[-1] != last.shape[-1]

@@ -16,6 +16,7 @@ from extract.anatomy import anatomy_of
 from extract.blocks import attend, cut, own_eager_attention
 from extract.capture import Block, watching, watching_parts
 from extract.errors import ExtractError
+from extract.loading import HeadClass, HeadKind
 from extract.models import LoadedModel, describe
 from extract.probe import Probed
 
@@ -250,3 +251,25 @@ def test_keys_are_not_kept_for_writing() -> None:
     watched(loaded, batch(5))
     handle.remove()
     assert caches == [None] and loaded.model.config.use_cache
+
+
+@pytest.mark.parametrize(("family", "head"), [("gpt2", "language-model"), ("t5", "seq2seq")])
+def test_a_watched_model_writes_what_it_writes_unwatched(family: str, head: HeadKind) -> None:
+    # transformers 5.23 cannot write with a T5 whose decoder is deeper than its encoder
+    depth = {"num_decoder_layers": tiny.LAYERS} if family == "t5" else {}
+    model = tiny.tiny_model(family, head=head, **depth)
+    loaded = describe(
+        model, tiny.tokenizer_of(family), family, head=head, loaded_as=HeadClass("of the test")
+    )
+    inputs = batch(6)
+
+    def written() -> list[list[int]]:
+        found = model.generate(**inputs, max_new_tokens=5, do_sample=False)
+        return found.tolist()  # type: ignore[no-any-return]
+
+    alone = written()
+    with watching(loaded) as watch:
+        watch.run(batch(4, targets=(3,) if family == "t5" else ()), Keep())
+        assert written() == alone
+        watch.run(batch(4, targets=(3,) if family == "t5" else ()), Keep())
+    assert len(alone[0]) > 2
