@@ -60,8 +60,8 @@ class Encoded:
 
     def tokens(self, tokenizer: Any) -> Tokens:
         """The tokens as the collateral file keeps them."""
-        texts = tuple(str(t) for t in tokenizer.convert_ids_to_tokens(self.ids.tolist()))
-        return Tokens(texts, self.offsets, self.special, self.words)
+        texts = token_names(tokenizer, self.ids.tolist())
+        return Tokens(tuple(texts), self.offsets, self.special, self.words)
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
         """The half-open range of tokens that cover characters ``start`` to ``end``.
@@ -214,6 +214,15 @@ def _started(target: Encoded, start_id: int) -> Encoded:
         full_offsets=full_offsets,
         full_special=full_special,
     )
+
+
+def token_names(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Tokens as the tokenizer writes them; numbers that only the model knows as ``<number>``."""
+    names = tokenizer.convert_ids_to_tokens(list(ids))
+    return [
+        f"<{number}>" if name is None else str(name)
+        for number, name in zip(ids, names, strict=True)
+    ]
 
 
 def source_of(encoded: Encoded) -> int:

@@ -6,34 +6,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from collateral.schema import Column
 
 from ..encoding import PART_BREAK, Encoded, source_of
 from ..errors import BadLine, ExtractError, UsageError
 from ..fields import BadRecord, Fields
 from ..generation import continued, first_tokens, generate
-from .base import Given, Placed, Range, Rows, Source, Tables
+from .base import Given, Placed, Predictor, Rows, Source, Tables, TaskOptions, Values
 from .language_model import LanguageModel
-from .points import check_found
+from .points import check_found, parse_points
 from .reading import Parsed, further, identifier, read_each
-from .text import Text
+from .text import Text, about_tokens
 
 if TYPE_CHECKING:
     from ..models import HeadKind, LoadedModel
     from ..records import RecordSource
 
 _KNOWN = {"id", "text", "source", "target"}
+_CHOICES = ("all", "sample", "regex", "first", "last", "mean")
+_GOLD = Column(
+    "text", "target", "What was to be written; empty where it is unknown. The model wrote its own."
+)
 
 
 @dataclass(frozen=True)
 class Transduction(Text):
-    """A source with its target.
+    """A source, which is the text, with its target.
 
     Attributes:
-        target: what is to be written, None if it is not given.
+        target: what is to be written, "" if it is not known.
     """
 
-    target: str | None = None
+    target: str = ""
 
 
 class Seq2Seq(LanguageModel):
@@ -45,21 +51,29 @@ class Seq2Seq(LanguageModel):
     )
     fields: ClassVar[Mapping[str, str]] = {
         "id": "name of the text (may be missing)",
-        "source": "what the encoder reads (text is taken as well)",
+        "source": "what the encoder reads (also called text)",
         "target": "what the decoder is to write (may be missing with --generate N)",
     }
     head: ClassVar[HeadKind | None] = "seq2seq"
 
+    def __init__(self, options: TaskOptions | None = None) -> None:
+        super().__init__(options)
+        if self.options.points:
+            self._choice = parse_points(self.options.points, self.name, _CHOICES)
+        self._of_source = self.options.side == "source"
+
     def read(self, records: RecordSource, *, skip_bad: bool) -> Source[Text]:
         """Sources and targets, one pair per record."""
         source = read_each(records, self._parse_pair, skip_bad=skip_bad)
-        check_found(self._choice, [(one.text, one.words) for one in source.groups])
+        if self._of_source or not self.options.generate:  # else the texts are not known yet
+            check_found(self._choice, [(self._side_text(one), None) for one in source.groups])
         return self._sampled(Source(list(source.groups), source.lines, source.bad, source.notes))
 
     def _parse_pair(self, fields: Fields) -> Parsed[Transduction]:
-        name = "source" if "source" in fields else "text"
-        text = fields.string(name)
-        target = fields.optional_string("target")
+        text = fields.string("source" if "source" in fields else "text")
+        target = None
+        if not self.options.generate or fields.get("target") != "":
+            target = fields.optional_string("target")
         if target is None and not self.options.generate:
             raise BadRecord('has no "target"; give one, or let the model write with --generate N')
         extras, dropped = further(fields, _KNOWN)
@@ -71,74 +85,89 @@ class Seq2Seq(LanguageModel):
             extras,
             untyped=record.untyped,
             line=record.line,
-            target=target,
+            target=target or "",
         )
         return Parsed(group, dropped)
 
     def given(self, group: Text) -> Given:
         """Source and target; the target is empty until the model has written it."""
-        target = "" if self.options.generate else getattr(group, "target", None)
-        return Given(group.text, target=target or "")
+        return Given(group.text, target="" if self.options.generate else _target(group))
+
+    def _side_text(self, group: Text) -> str:
+        return group.text if self._of_source else _target(group)
+
+    def _size(self, group: Text) -> int:
+        if self.options.generate and not self._of_source:
+            return self.options.generate
+        return about_tokens(self._side_text(group))
 
     def place(self, group: Text, encoded: Encoded) -> tuple[Placed[Text] | None, list[BadLine]]:
         """Points are on one side, the target's if not the source's; items are the target's."""
-        placed, bad = super().place(group, encoded)
-        if placed is None:
-            return None, bad
-        return replace(
-            placed, text=self.given(group).whole, **self._sides(placed.points, encoded)
+        cut = source_of(encoded)
+        parts = [("source", encoded.special[:cut])]
+        if not self.options.generate and encoded.source is not None:
+            parts.append(("target", encoded.special[cut:]))
+        for name, special in parts:
+            if bool(special.all()):
+                return None, [BadLine(self.options.data, group.line, f"its {name} has no token")]
+        text = self.given(group).whole
+        return Placed(
+            group.id, text, encoded, group, **self._ranges(group, self._side_text(group), encoded)
         ), []
 
-    def _sides(self, points: Sequence[Range], encoded: Encoded) -> dict[str, Any]:
+    def _ranges(self, group: Text, text: str, encoded: Encoded) -> dict[str, Any]:
+        """Points and items; ``text`` is that of the points' side."""
         cut, count = source_of(encoded), len(encoded)
-        low, high = (0, cut) if self.options.side == "source" else (cut, count)
+        low, high = (0, cut) if self._of_source else (cut, count)
+        before = 0 if self._of_source else len(group.text) + len(PART_BREAK)
+        chosen = self._chosen(group, text, _part(encoded, low, high, before), ())
         return {
-            "points": tuple((a, b) for a, b in points if low <= a and b <= high),
+            "points": tuple((low + start, low + stop) for start, stop in chosen),
             "items": tuple((i, i + 1) for i in range(cut, count)),
         }
 
-    def extend(self, placed: Sequence[Placed[Text]], loaded: LoadedModel) -> list[Placed[Text]]:
-        """With ``--generate`` every source with the target that the model writes."""
-        if not self.options.generate:
-            return list(placed)
-        if loaded.max_length is not None and self.options.generate >= loaded.max_length:
-            raise UsageError(
-                f"--generate {self.options.generate} is more than the {loaded.max_length} tokens "
-                f"that {loaded.info.name} takes."
-            )
-        sources = [_source(one.encoded) for one in placed]
-        written = generate(loaded, sources, self.options.generate)
-        return [self._written(one, loaded, ids) for one, ids in zip(placed, written, strict=True)]
-
-    def _written(self, one: Placed[Text], loaded: LoadedModel, ids: Sequence[int]) -> Placed[Text]:
-        start = first_tokens(one.encoded, source_of(one.encoded) + 1)
-        before = len(one.source.text) + len(PART_BREAK)
-        text, encoded = continued(start, before, loaded.tokenizer, ids)
-        whole = one.source.text + PART_BREAK + text
-        every = tuple((i, i + 1) for i in range(len(encoded)) if not encoded.special[i])
-        points = one.points if self.options.side == "source" else every
-        return replace(one, text=whole, encoded=encoded, **self._sides(points, encoded))
-
-    def tables(self, groups: Sequence[Text], loaded: LoadedModel) -> Tables:
-        """The columns of scores; where the model writes, what was to be written as well."""
-        base = super().tables(groups, loaded)
-        if not self.options.generate:
-            return base
-        gold = Column("text", "target", "What was to be written; empty where it is unknown.")
-        return Tables({**base.examples, "target": gold}, base.points, items=base.items)
-
-    def predictor(self, loaded: LoadedModel) -> Any:
-        """The model's own head.
+    def predictor(self, loaded: LoadedModel) -> Predictor | None:
+        """The model's own head, if the checkpoint has it.
 
         Raises:
-            ExtractError: the model is no encoder-decoder.
+            ExtractError: the model is no encoder-decoder, or cannot write and is to.
         """
         if loaded.sides == ("text",):
             raise ExtractError(
                 f"{loaded.info.name} ({loaded.info.architecture}) is no encoder-decoder; take "
                 "--task language-model for it."
             )
-        return super().predictor(loaded)
+        return self._predictor(loaded)
+
+    def _check_room(self, loaded: LoadedModel) -> None:
+        most, room = self.options.generate, loaded.max_length
+        if room is not None and most >= room:
+            raise UsageError(
+                f"{loaded.info.name} takes {room} tokens, and the first one starts the target; "
+                f"give --generate {room - 1} at most."
+            )
+
+    def extend(self, placed: Sequence[Placed[Text]], loaded: LoadedModel) -> list[Placed[Text]]:
+        """With ``--generate`` every source with the target that the model writes."""
+        if loaded.head is None or not self.options.generate:
+            return super().extend(placed, loaded)
+        sources = [first_tokens(one.encoded, source_of(one.encoded)) for one in placed]
+        written = generate(loaded, sources, self.options.generate)
+        return [self._written(one, loaded, ids) for one, ids in zip(placed, written, strict=True)]
+
+    def _written(self, one: Placed[Text], loaded: LoadedModel, ids: Sequence[int]) -> Placed[Text]:
+        start = first_tokens(one.encoded, source_of(one.encoded) + 1)
+        text, encoded = continued(start, one.text, loaded.tokenizer, ids)
+        target = one.source.text if self._of_source else text[len(one.text) :]
+        return replace(one, text=text, encoded=encoded, **self._ranges(one.source, target, encoded))
+
+    def _own_columns(self, loaded: LoadedModel) -> Tables:
+        own = super()._own_columns(loaded)
+        points = dict(own.points)
+        if self._of_source:  # nothing is said of a source's tokens
+            points = {"word": points["word"]}
+        gold = {"target": _GOLD} if self.options.generate else {}
+        return replace(own, examples={**own.examples, **gold}, points=points)
 
     def notes(self, groups: Sequence[Text], loaded: LoadedModel) -> list[str]:
         """Where targets and scores come from."""
@@ -153,11 +182,38 @@ class Seq2Seq(LanguageModel):
     def rows(self, placed: Placed[Text], predicted: Any) -> Rows:
         """Scores of the target's tokens."""
         rows = super().rows(placed, predicted)
+        if self._of_source:
+            rows = replace(rows, points=[{"word": values["word"]} for values in rows.points])
         if not self.options.generate:
             return rows
-        gold = getattr(placed.source, "target", None) or ""
-        return replace(rows, example={**rows.example, "target": gold})
+        return replace(rows, example={**rows.example, "target": _target(placed.source)})
+
+    def _point_rows(self, placed: Placed[Text]) -> list[Values]:
+        rows = super()._point_rows(placed)
+        if self._choice.name == "mean":
+            return [{**values, "word": ""} for values in rows]
+        return rows
+
+    def _mark(self, what: Any) -> dict[str, Any]:
+        return {}  # the whole target is written, or none of it
 
 
-def _source(encoded: Encoded) -> Encoded:
-    return replace(encoded, ids=encoded.ids[: source_of(encoded)])
+def _target(group: Text) -> str:
+    return group.target if isinstance(group, Transduction) else ""
+
+
+def _part(encoded: Encoded, low: int, high: int, before: int) -> Encoded:
+    """The tokens of one side as an example of their own; ``before`` characters precede its text."""
+    special = encoded.special[low:high]
+    offsets = encoded.offsets[low:high] - np.int32(before)
+    offsets[special] = 0
+    return replace(
+        encoded,
+        ids=encoded.ids[low:high],
+        offsets=offsets,
+        special=special,
+        words=encoded.words[low:high],
+        full_offsets=offsets,
+        full_special=special,
+        source=None,
+    )

@@ -87,7 +87,7 @@ class Texts(Task[Text]):
     def _sampled(self, source: Source[Text]) -> Source[Text]:
         """Gives each text its share of the points, if they are a sample."""
         groups = source.groups
-        sizes = [_size(one) for one in groups]
+        sizes = [self._size(one) for one in groups]
         wanted, limit = self._choice.count, self.options.limit
         if not self._choice.name and sum(sizes[:limit]) > MOST_TOKENS:
             wanted = MOST_TOKENS
@@ -111,26 +111,43 @@ class Texts(Task[Text]):
         tokens: tuple[Range, ...] = ()
         if group.words is not None:
             tokens = word_tokens(group.words.sentence.ranges, encoded)
-        points = points_of_text(self._choice, group.text, encoded, group.words, tokens)
-        if group.quota is not None:
-            points = sampled(points, group.quota, self.options.seed, group.id)
+        points = self._chosen(group, group.text, encoded, tokens)
         words = None if group.words is None else group.words.placed(tokens)
         return Placed(group.id, group.text, encoded, group, points, items=tokens, words=words), []
+
+    def _size(self, group: Text) -> int:
+        """About how many tokens of a text may become points."""
+        if group.words is not None:
+            return len(group.words)
+        return about_tokens(group.text)
+
+    def _chosen(
+        self, group: Text, text: str, encoded: Encoded, tokens: Sequence[Range]
+    ) -> tuple[Range, ...]:
+        """The points among some tokens, which are those of ``text``; ``tokens`` are the words'."""
+        points = points_of_text(self._choice, text, encoded, group.words, tokens)
+        if group.quota is None:
+            return points
+        return sampled(points, group.quota, self.options.seed, group.id)
+
+    def _own_columns(self, loaded: LoadedModel) -> Tables:
+        """The columns that are not fields of the data; fields of the same name are called else."""
+        return Tables({}, _POINTS)
 
     def tables(self, groups: Sequence[Text], loaded: LoadedModel) -> Tables:
         """A column for each further field of texts and of words."""
         untyped = any(one.untyped for one in groups)
         self._example_fields = FieldColumns(self.options.kinds, untyped=untyped)
         self._word_fields = FieldColumns(self.options.kinds, untyped=untyped)
-        examples: dict[str, Column] = {}
-        points = dict(_POINTS)
+        own = self._own_columns(loaded)
+        examples, points = dict(own.examples), dict(own.points)
         self._example_fields.add(examples, [one.extras for one in groups])
         known = [one.words for one in groups if one.words is not None]
         both = {**points, **_ITEMS, "head": _HEAD}
         self._word_fields.add(both, [words.row(i) for words in known for i in range(len(words))])
         points |= self._word_fields.columns
-        items: dict[str, Column] = {}
-        if known:
+        items = dict(own.items)
+        if known and not items:
             self._parsed = any(words.heads is not None for words in known)
             items = {**_ITEMS, **({"head": _HEAD} if self._parsed else {})}
             items |= self._word_fields.columns
@@ -178,11 +195,9 @@ def _parse(fields: Fields) -> Parsed[Text]:
     return Parsed(group, dropped)
 
 
-def _size(group: Text) -> int:
+def about_tokens(text: str) -> int:
     """About how many tokens a text has."""
-    if group.words is not None:
-        return len(group.words)
-    return max(1, len(group.text) // _CHARACTERS_PER_TOKEN)
+    return max(1, len(text) // _CHARACTERS_PER_TOKEN)
 
 
 def _is_whole(placed: Placed[Any], start: int, stop: int) -> bool:
