@@ -33,12 +33,12 @@ _KEPT = " Special tokens count, as rows and as columns."
         "texts by the normalised form." + _KEPT,
         source="Lal et al. 2021, InterpreT: std(A) over queries and keys, ddof 0",
     ),
-    "squares",
+    "norm",
 )
 def std(rows: Rows) -> torch.Tensor:
     """std(A) = √(Σ_ij A_ij² / n² − 1/n²), as rows sum to one: no second pass for the mean."""
     n = rows.keys
-    return ((rows.mean(rows["squares"]) - 1 / n).clamp_min(0.0) / n).sqrt()
+    return ((rows.mean(rows["norm"].square()) - 1 / n).clamp_min(0.0) / n).sqrt()
 
 
 @example_metric(
@@ -53,14 +53,14 @@ def std(rows: Rows) -> torch.Tensor:
         source="√((m − 1/n) / (1 − 1/n)), m = mean_i Σ_j A_ij²; std divided by √((1/n)(1 − 1/n)). "
         "Causal: per row with the keys it can see, rows that see one key left out",
     ),
-    "squares",
+    "norm",
 )
 def std_normalised(rows: Rows) -> torch.Tensor:
     """√(mean_i (Σ_j A_ij² − 1/v_i) / (1 − 1/v_i)) over rows with v_i > 1."""
     visible = rows.visible
     some = visible > 1
     largest = torch.where(some, 1 - 1 / visible, 1.0)
-    share = (rows["squares"] - 1 / visible).clamp_min(0.0) / largest
+    share = (rows["norm"].square() - 1 / visible).clamp_min(0.0) / largest
     return rows.mean(share, rows.real[:, None, :] & some).sqrt()
 
 
@@ -74,11 +74,11 @@ def std_normalised(rows: Rows) -> torch.Tensor:
         "with the length of the text." + _KEPT,
         source="Clark et al. 2019: mean_i(−Σ_j A_ij ln A_ij), with 0 ln 0 = 0 and no smoothing",
     ),
-    "entropy",
+    "information",
 )
 def entropy(rows: Rows) -> torch.Tensor:
     """mean_i H_i, H_i = −Σ_j A_ij ln A_ij."""
-    return rows.mean(rows["entropy"])
+    return -rows.mean(rows["information"])
 
 
 @example_metric(
@@ -93,13 +93,13 @@ def entropy(rows: Rows) -> torch.Tensor:
         "one token." + _KEPT,
         source="mean_i H_i / ln v_i over rows with v_i > 1",
     ),
-    "entropy",
+    "information",
 )
 def entropy_normalised(rows: Rows) -> torch.Tensor:
     """mean_i H_i / ln v_i over rows with v_i > 1."""
     some = rows.visible > 1
     largest = torch.where(some, rows.visible.log(), 1.0)
-    return rows.mean(rows["entropy"] / largest, rows.real[:, None, :] & some)
+    return -rows.mean(rows["information"] / largest, rows.real[:, None, :] & some)
 
 
 @example_metric(

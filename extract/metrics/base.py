@@ -16,7 +16,7 @@ examples, from the simplest:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -35,6 +35,7 @@ cross-attention); "ids": the tokens' ids; "causal": each row sees only what is b
 gold relations between words."""
 
 StatisticFunction = Callable[["View"], torch.Tensor]
+FillFunction = Callable[["View", torch.Tensor], None]
 RowsFunction = Callable[["Rows"], torch.Tensor]
 WordFunction = Callable[["WordView"], torch.Tensor]
 PairFunction = Callable[["SpanView"], torch.Tensor]
@@ -47,12 +48,12 @@ class RowStatistic:
 
     Attributes:
         names: what they are called.
-        function: from a view of a block to [examples, heads, rows], or, with several names, to
-            [names, examples, heads, rows].
+        fill: from a view of a block, into an array [names, examples, heads, rows] whose rows of
+            padding may be left as they are.
     """
 
     names: tuple[str, ...]
-    function: StatisticFunction
+    fill: FillFunction
 
 
 @dataclass(frozen=True)
@@ -94,20 +95,42 @@ EXAMPLE_METRICS: dict[str, ExampleMetric] = {}
 PAIR_METRICS: dict[str, PairMetric] = {}
 
 
-def row_statistic(*names: str) -> Callable[[F], F]:
-    """Registers a function of a block's view as the row statistic(s) ``names``.
+def row_statistic(name: str) -> Callable[[F], F]:
+    """Registers a function of a block's view as a row statistic: [examples, heads, rows].
 
     Raises:
         ValueError: there is a row statistic of that name already.
     """
 
     def register(function: F) -> F:
-        """Enters ``function`` in the registry under each name."""
+        """Enters ``function`` in the registry."""
+
+        def fill(view: View, out: torch.Tensor) -> None:
+            found = function(view)
+            if found.shape != out.shape[1:]:
+                raise ValueError(misshapen("row statistic", name, found, out.shape[1:]))
+            out[0] = found
+
+        row_statistics(name)(fill)
+        return function
+
+    return register
+
+
+def row_statistics(*names: str) -> Callable[[FillFunction], FillFunction]:
+    """Registers a function that fills in several row statistics of a block at once.
+
+    Raises:
+        ValueError: there is a row statistic of one of these names already.
+    """
+
+    def register(fill: FillFunction) -> FillFunction:
+        """Enters ``fill`` in the registry under each name."""
         taken = [name for name in names if name in ROW_STATISTICS]
         if taken:
             raise ValueError(f"there is a row statistic {taken[0]!r} already")
-        ROW_STATISTICS.update(dict.fromkeys(names, RowStatistic(names, function)))
-        return function
+        ROW_STATISTICS.update(dict.fromkeys(names, RowStatistic(names, fill)))
+        return fill
 
     return register
 
@@ -244,3 +267,8 @@ def of_kind(description: Metric, kind: str, *, several: bool) -> Metric:
 def _check_new(description: Metric) -> None:
     if description.name in EXAMPLE_METRICS or description.name in PAIR_METRICS:
         raise ValueError(f"there is a metric {description.name!r} already")
+
+
+def misshapen(what: str, name: str, found: torch.Tensor, wanted: Sequence[int]) -> str:
+    """What is wrong with a metric's array."""
+    return f"{what} {name!r} gave an array of shape {list(found.shape)}, not {list(wanted)}"

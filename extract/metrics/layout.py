@@ -100,6 +100,11 @@ class BatchLayout:
         self._distances: dict[torch.device, torch.Tensor] = {}
 
     @cached_property
+    def separator_places(self) -> list[tuple[int, ...]]:
+        """For each example, the positions of separators among its keys."""
+        return [tuple(np.flatnonzero(marks).tolist()) for marks in self.separators]
+
+    @cached_property
     def repeated(self) -> npt.NDArray[np.bool_]:
         """bool [batch, tokens]: the same token stands somewhere before this one.
 

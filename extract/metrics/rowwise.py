@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 
-from .base import row_statistic
+from .base import row_statistics
 from .layout import BatchLayout, View
 
 CHUNK = 1 << 18
@@ -16,25 +15,26 @@ CHUNK = 1 << 18
 DEVICE_CHUNK = 1 << 27
 """The same on a GPU, where it bounds memory."""
 
+_TINY = torch.finfo(torch.float32).tiny
 
-@row_statistic("total", "squares", "largest", "distance", "entropy")
-def sweep(view: View) -> torch.Tensor:
+
+@row_statistics("total", "norm", "largest", "distance", "information")
+def sweep(view: View, out: torch.Tensor) -> None:
     """All that needs every weight, in parts that fit into a processor's cache.
 
-    Returns:
-        [5, examples, heads, rows]: Σ_j A_ij over real keys, Σ_j A_ij², the largest weight outside
-        separator columns, Σ_j A_ij |i − j| (0 for cross-attention), and −Σ_j A_ij ln A_ij in nats
-        with 0 · ln 0 = 0.
+    Σ_j A_ij over real keys, √Σ_j A_ij², the largest weight outside separator columns, Σ_j A_ij |i −
+    j| (0 for cross-attention), and Σ_j A_ij ln A_ij, the entropy's negative, with 0 · ln 0 = 0.
     """
     weights = view.weights
-    sums = torch.zeros((5, *weights.shape[:3]), device=weights.device)
     size = CHUNK if weights.device.type == "cpu" else DEVICE_CHUNK
+    if weights.numel() <= size and len(weights) > 1:
+        _sweep_several(view, slice(0, len(weights)), out)
+        return
     for examples, rows in _parts(weights, size):
         if examples.stop - examples.start == 1:
-            _sweep_one(view, examples.start, rows, sums)
+            _sweep_one(view, examples.start, rows, out)
         else:
-            _sweep_several(view, examples, sums[:, examples])
-    return sums
+            _sweep_several(view, examples, out[:, examples])
 
 
 def _parts(weights: torch.Tensor, size: int) -> Iterator[tuple[slice, slice]]:
@@ -50,7 +50,7 @@ def _parts(weights: torch.Tensor, size: int) -> Iterator[tuple[slice, slice]]:
             )
 
 
-def _sweep_one(view: View, example: int, rows: slice, sums: torch.Tensor) -> None:
+def _sweep_one(view: View, example: int, rows: slice, out: torch.Tensor) -> None:
     """One step over rows of one example: its padding is passed over, not summed."""
     part, layout = view.part, view.layout
     start, number = part.rows.start, part.examples.start + example
@@ -61,30 +61,37 @@ def _sweep_one(view: View, example: int, rows: slice, sums: torch.Tensor) -> Non
     if layout.causal and layout.same:
         keys = min(keys, start + last)  # what comes after the last row is 0
     block = view.weights[example, :, rows.start : last, :keys].to(torch.float32)
-    sums = sums[:, example, :, rows.start : last]
-    torch.sum(block, -1, out=sums[0])
-    _reduce(block, layout, slice(start + rows.start, start + last), sums)
+    total, norm, largest, distance, information = out[:, example, :, rows.start : last].unbind()
+    torch.sum(block, -1, out=total)
+    _reduce(block, layout, slice(start + rows.start, start + last), (norm, distance, information))
     # the stretches between separators, whose largest weights need no copy without the separators
-    ends = [*np.flatnonzero(layout.separators[number, :keys]).tolist(), keys]
-    begins = [0, *(end + 1 for end in ends)]
-    found = [_largest(block[..., a:b]) for a, b in zip(begins, ends, strict=False) if a < b]
+    separators = layout.separator_places[number]
+    begins, ends = (0, *(at + 1 for at in separators)), (*separators, keys)
+    found = [
+        _largest(block[..., a : min(b, keys)])
+        for a, b in zip(begins, ends, strict=True)
+        if a < min(b, keys)
+    ]
     if found:
-        sums[2] = functools.reduce(torch.maximum, found)
+        largest.copy_(functools.reduce(torch.maximum, found))
+    else:
+        largest.zero_()
 
 
-def _sweep_several(view: View, examples: slice, sums: torch.Tensor) -> None:
-    """One step over all rows of several short examples; ``sums`` is [5, examples, heads, rows]."""
+def _sweep_several(view: View, examples: slice, out: torch.Tensor) -> None:
+    """One step over all rows of several short examples; ``out`` is [5, examples, heads, rows]."""
     part, layout = view.part, view.layout
     block = view.weights[examples].to(torch.float32)
-    torch.sum(block, -1, out=sums[0])
+    total, norm, largest, distance, information = out.unbind()
+    torch.sum(block, -1, out=total)
     first = layout.shortest
     if first < layout.keys:
-        sums[0] -= (block[..., first:] * part.outside[examples, ..., first:]).sum(-1)
-    _reduce(block, layout, part.rows, sums)
+        total -= (block[..., first:] * part.outside[examples, ..., first:]).sum(-1)
+    _reduce(block, layout, part.rows, (norm, distance, information))
     if part.has_separators:
         room = layout.scratch(block.numel(), block.device).view(block.shape)
         block = torch.mul(block, part.others[examples], out=room)
-    sums[2] = _largest(block)
+    largest.copy_(_largest(block))
 
 
 def _largest(values: torch.Tensor) -> torch.Tensor:
@@ -105,57 +112,66 @@ def _largest(values: torch.Tensor) -> torch.Tensor:
     return values.amax(-1)
 
 
-def _reduce(block: torch.Tensor, layout: BatchLayout, at: slice, sums: torch.Tensor) -> None:
-    """Squares, distance and entropy of weights [..., rows, keys] of the rows ``at``."""
-    torch.linalg.vector_norm(block, dim=-1, out=sums[1])
-    sums[1].square_()
+def _reduce(
+    block: torch.Tensor, layout: BatchLayout, at: slice, out: tuple[torch.Tensor, ...]
+) -> None:
+    """Norm, distance and information of weights [..., rows, keys] of the rows ``at``."""
+    norm, distance, information = out
+    torch.linalg.vector_norm(block, dim=-1, out=norm)
     room = layout.scratch(block.numel(), block.device).view(block.shape)
     if layout.same:
         torch.mul(block, layout.distance(at, block.shape[-1], block.device), out=room)
-        torch.sum(room, -1, out=sums[3])
+        torch.sum(room, -1, out=distance)
+    else:
+        distance.zero_()
     # the smallest normal number stands in for 0: its logarithm is finite, and 0 times it is 0
-    torch.clamp_min(block, torch.finfo(torch.float32).tiny, out=room)
-    room.log_().mul_(block)
-    torch.sum(room, -1, out=sums[4])
-    sums[4].neg_()
+    torch.clamp_min(block, _TINY, out=room)
+    torch.sum(room.log_().mul_(block), -1, out=information)
 
 
-@row_statistic("previous", "own", "next")
-def beside(view: View) -> torch.Tensor:
-    """A[i, i − 1], A[i, i] and A[i, i + 1], [3, examples, heads, rows]; 0 where there is none."""
+@row_statistics("previous", "own", "next")
+def beside(view: View, out: torch.Tensor) -> None:
+    """A[i, i − 1], A[i, i] and A[i, i + 1]; 0 where there is none."""
     weights, start = view.weights, view.part.rows.start
-    rows, keys = weights.shape[2:]
-    found = torch.zeros((3, *weights.shape[:3]), device=weights.device)
+    examples, heads, rows, keys = weights.shape
+    if start > 0 and start + rows < keys and weights.is_contiguous():
+        # all three are there: one band along the diagonal
+        size, step = (examples, heads, rows, 3), (heads * rows * keys, rows * keys, keys + 1, 1)
+        band = weights.as_strided(size, step, weights.storage_offset() + start - 1)
+        out.copy_(band.permute(3, 0, 1, 2))
+        return
     for number, offset in enumerate((-1, 0, 1)):
         low, high = max(0, -(start + offset)), min(rows, keys - start - offset)
         if low < high:
-            found[number, ..., low:high] = weights.diagonal(start + offset, -2, -1)
-    return found
+            out[number, ..., low:high] = weights.diagonal(start + offset, -2, -1)
+        out[number, ..., :low] = 0.0
+        out[number, ..., max(high, 0) :] = 0.0
 
 
-@row_statistic("first")
-def first(view: View) -> torch.Tensor:
-    """A[i, 0], [examples, heads, rows]."""
-    return view.weights[..., 0]
+@row_statistics("first")
+def first(view: View, out: torch.Tensor) -> None:
+    """A[i, 0]."""
+    out[0] = view.weights[..., 0]
 
 
-@row_statistic("separators")
-def separators(view: View) -> torch.Tensor:
-    """Σ_j A_ij over separators, [examples, heads, rows]."""
+@row_statistics("separators")
+def separators(view: View, out: torch.Tensor) -> None:
+    """Σ_j A_ij over separators."""
     weights, part = view.weights, view.part
-    if len(weights) == 1:
-        found = torch.zeros(weights.shape[:3], device=weights.device)
-        for column in np.flatnonzero(view.layout.separators[part.examples.start]).tolist():
-            found += weights[..., column]
-        return found
-    columns, real = part.separator_columns
-    picked = weights.permute(0, 3, 1, 2)[part.example_numbers, columns]
-    return (picked.to(torch.float32) * real[:, :, None, None]).sum(1)
+    if len(weights) > 1:
+        columns, real = part.separator_columns
+        picked = weights.permute(0, 3, 1, 2)[part.example_numbers, columns]
+        torch.sum(picked.to(torch.float32) * real[:, :, None, None], 1, out=out[0])
+        return
+    places = view.layout.separator_places[part.examples.start]
+    out[0] = weights[..., places[0]] if places else 0.0
+    for place in places[1:]:
+        out[0] += weights[..., place]
 
 
-@row_statistic("duplicate", "induction")
-def repeats(view: View) -> torch.Tensor:
-    """Weights on earlier equal tokens, and on the tokens after them, [2, examples, heads, rows].
+@row_statistics("duplicate", "induction")
+def repeats(view: View, out: torch.Tensor) -> None:
+    """Weights on earlier equal tokens, and on the tokens after them.
 
     With k < i and x_k = x_i: Σ_k A_ik, and Σ_k A_i(k+1). Few pairs (i, k) match, so their weights
     are fetched one by one.
@@ -166,4 +182,4 @@ def repeats(view: View) -> torch.Tensor:
     flat = weights.reshape(-1)
     for at, row in view.part.repeats(heads):
         found.scatter_add_(0, row, flat.index_select(0, at).to(torch.float32))
-    return found.view(2, examples, heads, rows)
+    out.copy_(found.view(2, examples, heads, rows))

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 
-from .base import EXAMPLE_METRICS, PAIR_METRICS, RowsFunction, statistics_of
+from .base import EXAMPLE_METRICS, PAIR_METRICS, RowsFunction, misshapen, statistics_of
 from .layout import BatchLayout, Block, Rows, View
 from .spans import PairIndex, SpanBlocks
 
@@ -55,7 +55,9 @@ class AttentionStats:
         """
         self._layout, self._layers = layout, layers
         self._example_metrics, self._pair_metrics = tuple(example_metrics), tuple(pair_metrics)
-        self._groups = statistics_of([*self._example_metrics, "entropy"])  # it comes with the sums
+        self._groups = statistics_of(
+            [*self._example_metrics, "entropy"]
+        )  # it brings the sums of rows
         self._names = tuple(name for group in self._groups for name in group.names)
         self._pairs = pairs if pair_metrics else None
         self._spans: SpanBlocks | None = None
@@ -78,15 +80,13 @@ class AttentionStats:
         view = View(block, part)
         self._visible[block.examples, layer, block.rows] = view.seen.visible
         room = self._rows[:, block.examples, layer, :, block.rows]
+        there = room.device == view.weights.device
+        out = room if there else torch.empty_like(room, device=view.weights.device)
         at = 0
         for group in self._groups:
-            size = len(group.names)
-            found = group.function(view)
-            found = found if size > 1 else found[None]
-            if found.shape != (size, *room.shape[1:]):
-                raise ValueError(_misshapen("row statistic", group.names[0], found, room.shape[1:]))
-            room[at : at + size] = found
-            at += size
+            group.fill(view, out[at : (at := at + len(group.names))])
+        if not there:
+            room.copy_(out)
         if self._spans is not None:
             self._spans.add(view, layer)
 
@@ -148,9 +148,5 @@ class AttentionStats:
 def _example_metric(name: str, view: Rows, rows: torch.Tensor) -> torch.Tensor:
     found = cast(RowsFunction, EXAMPLE_METRICS[name].function)(view)
     if found.shape != rows.shape[1:3]:
-        raise ValueError(_misshapen("metric", name, found, rows.shape[1:3]))
+        raise ValueError(misshapen("metric", name, found, rows.shape[1:3]))
     return found
-
-
-def _misshapen(what: str, name: str, found: torch.Tensor, wanted: Sequence[int]) -> str:
-    return f"{what} {name!r} gave an array of shape {list(found.shape)}, not {list(wanted)}"
