@@ -72,10 +72,15 @@ def run(folders: dict[str, Path], write_lines: Write, tmp_path: Path) -> Run:
     return call
 
 
+def alone(folder: Path, *, masked: bool = False, **options: Any) -> Any:
+    """The model by itself."""
+    factory: Any = AutoModelForMaskedLM if masked else AutoModelForCausalLM
+    return factory.from_pretrained(folder, **options).eval()
+
+
 def losses(folder: Path, ids: list[int], *, masked: bool = False) -> Any:
     """Float64 losses and the likeliest tokens of one text by transformers alone."""
-    factory = AutoModelForMaskedLM if masked else AutoModelForCausalLM
-    model = factory.from_pretrained(folder).eval()
+    model = alone(folder, masked=masked)
     with torch.no_grad():
         logits = model(torch.tensor([ids])).logits[0].double()
     if not masked:
@@ -95,7 +100,7 @@ def test_a_file_says_what_the_model_says(
     family: str, masked: bool, run: Run, folders: dict[str, Path]
 ) -> None:
     summary = run(family)
-    tokenizer = AutoTokenizer.from_pretrained(folders[family])
+    tokenizer: Any = AutoTokenizer.from_pretrained(folders[family])
     with collateral.open(summary.output) as c:
         assert c.meta.task == "language-model" and c.meta.item == "token"
         assert c.examples["text"] == [one["text"] for one in TEXTS]
@@ -115,7 +120,7 @@ def test_a_file_says_what_the_model_says(
             found = np.array(c.items["loss"][mine])
             assert np.isnan(found[:first]).all()
             np.testing.assert_allclose(found[first:], expected, rtol=1e-4, atol=1e-5)
-            names = tokenizer.convert_ids_to_tokens(said)
+            names: list[str] = tokenizer.convert_ids_to_tokens(said)
             assert c.items["prediction"][mine] == [""] * first + names
             correct = [name == text for name, text in zip(names, tokens.texts[first:], strict=True)]
             assert c.items["correct"][mine] == [None] * first + correct
@@ -178,7 +183,7 @@ def test_columns_have_roles_that_the_viewer_knows(run: Run) -> None:
 @pytest.mark.parametrize("family", ["gpt2", "opt"])
 def test_a_model_goes_on_writing(family: str, run: Run, folders: dict[str, Path]) -> None:
     summary = run(family, generate=6, max_length=40)
-    model = AutoModelForCausalLM.from_pretrained(folders[family]).eval()
+    model = alone(folders[family])
     tokenizer = AutoTokenizer.from_pretrained(folders[family])
     with collateral.open(summary.output) as c:
         assert c.meta.settings["generate"] == 6
@@ -204,9 +209,7 @@ def test_a_model_goes_on_writing(family: str, run: Run, folders: dict[str, Path]
             shown = [i for i in range(len(ids)) if not tokens.special[i]]
             assert at == shown and written == [new[i] for i in at]
             # attention is that of the whole, as the model gives it
-            eager = AutoModelForCausalLM.from_pretrained(
-                folders[family], attn_implementation="eager"
-            ).eval()
+            eager = alone(folders[family], attn_implementation="eager")
             with torch.no_grad():
                 maps = torch.cat(eager(torch.tensor([ids]), output_attentions=True).attentions)
             np.testing.assert_allclose(c.attention(row), maps, atol=1e-3)
@@ -214,7 +217,7 @@ def test_a_model_goes_on_writing(family: str, run: Run, folders: dict[str, Path]
 
 
 def test_nothing_is_written(folders: dict[str, Path], run: Run, tmp_path: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(folders["gpt2"]).eval()
+    model = alone(folders["gpt2"])
     tokenizer = AutoTokenizer.from_pretrained(folders["gpt2"])
     ids = tokenizer(TEXTS[0]["text"], return_tensors="pt")["input_ids"]
     first = int(model(ids).logits[0, -1].argmax())
