@@ -149,3 +149,13 @@ def test_perplexity_is_lowered_for_few_points() -> None:
     assert usable_perplexity(30, 31) == 10
     assert usable_perplexity(30, 2) == 1
     assert [projection.neighbour_method(n) for n in (20_000, 20_001)] == ["exact", "annoy"]
+
+
+def test_approximate_neighbours_give_a_map_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, _ = blobs(300)
+    start, unit = common_start(vectors), unit_rows(vectors[0])
+    exact = project(unit, start, Settings(perplexity=15))
+    monkeypatch.setattr(projection, "EXACT_BELOW", 100)
+    found = project(unit, start, Settings(perplexity=15))
+    assert map_quality(unit, found, 15)[0] > map_quality(unit, exact, 15)[0] - 0.03
+    assert np.array_equal(found, project(unit, start, Settings(perplexity=15)))
