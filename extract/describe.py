@@ -44,6 +44,7 @@ def describe_run(
 def _settings(ready: Prepared, options: RunOptions) -> dict[str, Setting]:
     kept = len(ready.groups) if options.attention is None else options.attention
     settings: dict[str, Setting] = {
+        "model": options.model,
         "data": Path(options.data).name,
         "limit": options.limit,
         "attention_maps": min(kept, len(ready.groups)),
@@ -55,17 +56,18 @@ def _settings(ready: Prepared, options: RunOptions) -> dict[str, Setting]:
         "threads": torch.get_num_threads(),
         "seed": options.seed,
         "skip_bad": options.skip_bad,
-        "points": options.points,
     }
-    if options.split:
-        settings["split"] = options.split
-    if options.mapping:
-        settings["map"] = ", ".join(f"{a}={b}" for a, b in options.mapping.items())
-    if options.generate:
-        settings["generate"] = options.generate
-    if len(ready.loaded.sides) > 1:
-        settings["side"] = options.side
-    return settings
+    asked: dict[str, Setting] = {
+        "format": options.format if options.format != "auto" else "",
+        "split": options.split,
+        "map": ", ".join(f"{a}={b}" for a, b in options.mapping.items()),
+        "span_head": options.span_head.name if options.span_head else "",
+        "points": options.points,
+        "generate": options.generate,
+        "side": options.side if len(ready.loaded.sides) > 1 else "",
+        "plugins": ", ".join(path.name for path in options.plugins),
+    }
+    return settings | {name: value for name, value in asked.items() if value}
 
 
 def _notes(ready: Prepared) -> list[str]:
