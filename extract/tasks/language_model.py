@@ -34,8 +34,8 @@ ITEMS = {
     "correct": _RIGHT_COLUMN,
     "loss": Column("continuous", "loss", _LOSS, "score"),
     "rank": Column("continuous", "rank", _RANK),
-    "choices": Column("text", "first choices", "The likeliest tokens and their probabilities."),
 }
+_CHOICES = Column("text", "first choices", "The likeliest tokens and their probabilities.")
 POINTS = {
     "loss": replace(ITEMS["loss"], meaning=f"{_LOSS}{_SEVERAL}the mean."),
     "rank": replace(ITEMS["rank"], meaning=f"{_RANK}{_SEVERAL}the last place."),
@@ -137,7 +137,7 @@ class LanguageModel(Texts):
         return Tables(
             examples,
             {**own.points, **POINTS, **self._mark(WRITTEN)},
-            items={**ITEMS, **self._mark(WRITTEN)},
+            items={**ITEMS, **self._mark(WRITTEN), "choices": _CHOICES},
         )
 
     def _check_room(self, loaded: LoadedModel) -> None:
