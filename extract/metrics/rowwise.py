@@ -10,9 +10,9 @@ import torch
 from .base import row_statistics
 from .layout import BatchLayout, View
 
-CHUNK = 1 << 18
-"""Weights per step of a sweep on a CPU, a MiB; smaller steps pay more for calls than they save."""
-DEVICE_CHUNK = 1 << 27
+CHUNK = 1 << 19
+"""Weights per step of a sweep on a CPU, 2 MiB; smaller steps pay more for calls than they save."""
+DEVICE_CHUNK = 1 << 25
 """The same on a GPU, where it bounds memory."""
 
 _TINY = torch.finfo(torch.float32).tiny
