@@ -15,6 +15,7 @@ from transformers import AutoConfig
 from collateral.schema import AttentionKind, ModelInfo, TokenInfo
 
 from . import anatomy as parts
+from .allocation import keep_freed_memory
 from .anatomy import Anatomy
 from .chunked_head import ChunkedHead
 from .errors import ExtractError, UsageError
@@ -169,6 +170,8 @@ def load(
     """
     quiet_libraries()
     device = torch.device(device)
+    if device.type == "cpu":
+        keep_freed_memory()
     check_folder(path)
     config = from_pretrained(AutoConfig, path, trust_remote_code=trust_remote_code)
     refuse_by_name(path, config)
