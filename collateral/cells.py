@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from . import layout
-from .schema import Column, TableName, Tokens
+from .schema import Column, Kind, TableName, Tokens
 from .sections import ALWAYS, OPTIONAL_TABLES, TABLES, UNKNOWN_BOOLEAN
 
 _ARGUMENTS: dict[TableName, frozenset[str]] = {
@@ -21,6 +21,14 @@ _ARGUMENTS: dict[TableName, frozenset[str]] = {
     "items": frozenset({"self", "example_row", "token_start", "token_stop"}),
 }
 """Names that the writer's own arguments take: a column of that name could not be given a value."""
+
+_PLAIN: dict[Kind, frozenset[type]] = {
+    "text": frozenset({str, type(None)}),
+    "categorical": frozenset({str, type(None)}),
+    "boolean": frozenset({bool, type(None)}),
+    "continuous": frozenset({float, type(None)}),
+}
+"""Types of values that need no further look."""
 
 
 def with_always(given: Mapping[TableName, Mapping[str, Column]]) -> dict[TableName, dict[str, Any]]:
@@ -77,6 +85,46 @@ class Cells:
                     pass
         shown = repr(value)[:60]
         raise ValueError(f"{where}: {shown} does not fit the {column.kind} column {key}")
+
+    def column(
+        self, key: str, where: Callable[[int], str], column: Column, values: Sequence[Any]
+    ) -> tuple[list[Any], list[int] | None]:
+        """Many values of a column, as :meth:`cell` gives each; sizes are None if all are 0.
+
+        Raises:
+            ValueError: one does not fit the column; ``where`` of its number begins the message.
+        """
+        types = set(map(type, values))
+        if types <= _PLAIN[column.kind]:
+            if column.kind == "text":
+                texts = [value or "" for value in values]
+                sizes = [
+                    len(text) + 5 if text.isascii() else self._size(key, where(i), text)
+                    for i, text in enumerate(texts)
+                ]
+                return texts, sizes
+            if column.kind == "boolean":
+                return [UNKNOWN_BOOLEAN if value is None else int(value) for value in values], None
+            if column.kind == "continuous":
+                nan = float("nan")
+                return [nan if value is None else value for value in values], None
+            if not (set(values) - self._labels.get(key, {}).keys() - {None}):
+                return list(values), None
+        found = [self.cell(key, where(i), column, value) for i, value in enumerate(values)]
+        if column.kind == "categorical":
+            self._check_room(key, where, values)
+        sizes = [size for _, size in found] if column.kind == "text" else None
+        return [value for value, _ in found], sizes
+
+    def _check_room(self, key: str, where: Callable[[int], str], values: Sequence[Any]) -> None:
+        """Whether there are numbers for all new labels together."""
+        known = set(self._labels.get(key, ())) | {None}
+        room = layout.MAX_LABELS - len(known) + 1
+        new = dict.fromkeys(value for value in values if value not in known)
+        if len(new) > room:
+            number = values.index(list(new)[room])
+            what = f"{where(number)}: column {key} has more than {layout.MAX_LABELS} labels"
+            raise ValueError(f"{what}; make it a text column")
 
     def code(self, key: str, label: str | None) -> int:
         """The number of a label of a categorical column, a new one if need be; -1 for None."""

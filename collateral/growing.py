@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,30 @@ class Growing:
         self.count += 1
         self._pending_rows += 1
         self._pending_bytes += size
+
+    def append_all(self, values: Sequence[Any], sizes: Sequence[int] | None = None) -> None:
+        """Adds many rows; the blocks are those that :meth:`append` would make of them.
+
+        Args:
+            values: scalars, texts, or lists for rows of several numbers.
+            sizes: bytes of each, None if each takes what this section's type takes.
+        """
+        if sizes is not None:
+            for value, size in zip(values, sizes, strict=True):
+                self.append(value, size)
+            return
+        at = 0
+        while at < len(values):
+            room = (SMALL_BLOCK - self._pending_bytes) // self._row_bytes
+            if room < 1 and self._pending_rows:
+                self.flush()
+                continue
+            some = values[at : at + max(1, room)]
+            self._pending += some
+            self.count += len(some)
+            self._pending_rows += len(some)
+            self._pending_bytes += len(some) * self._row_bytes
+            at += len(some)
 
     def extend(self, rows: npt.NDArray[Any]) -> None:
         """Adds rows of an array, of this section's shape and type."""

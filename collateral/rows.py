@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import cells, layout, sections
@@ -69,6 +69,51 @@ class Rows:
         self._last[table] = example
         self.counts[table] += 1
         return self.counts[table] - 1
+
+    def add_all(
+        self,
+        table: TableName,
+        where: Callable[[int], str],
+        values: Mapping[str, Sequence[Any]],
+        examples: Sequence[int],
+    ) -> int:
+        """Adds many rows to the columns of a table, all of them or nothing; the first's number.
+
+        Args:
+            table: the table, not that of the examples.
+            where: how messages about a row, by its place among these, begin.
+            values: column name to a value for each row.
+            examples: whose rows they are.
+
+        Raises:
+            ValueError: there is no such column, a column has too few or too many values, or a value
+                does not fit its column.
+        """
+        columns, count = self.columns[table], len(examples)
+        if unknown := values.keys() - columns.keys():
+            raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
+        if wrong := [name for name, column in values.items() if len(column) != count]:
+            raise ValueError(f"{table} column {wrong[0]} has not {count} values")
+        nothing = [None] * count
+        stored = [
+            (name, *self._cells.column(f"{table}/{name}", where, column, values.get(name, nothing)))
+            for name, column in columns.items()
+        ]
+        for _, _, sizes in stored:
+            if sizes:
+                check_size(where(sizes.index(max(sizes))), max(sizes))
+        for name, column_values, sizes in stored:
+            key = f"{table}/{name}"
+            if columns[name].kind == "categorical":
+                column_values = [self._cells.code(key, label) for label in column_values]
+            self._sections[key].append_all(column_values, sizes)
+        if table in self._ids:
+            self._ids[table].update(values["id"])
+        first = self.counts[table]
+        if count:
+            self._last[table] = int(examples[-1])
+            self.counts[table] += count
+        return first
 
     def check_id(self, table: TableName, name: str) -> None:
         """Whether a row may have this id.

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from . import cells, layout, packing, sections
+from . import cells, layout, many, packing, sections
 from .growing import Growing
 from .records import AttentionRecords
 from .rows import Rows, check_size
@@ -251,6 +251,72 @@ class Writer:
         self._sections["items/@example"].append(int(example_row))
         self._sections["items/@tokens"].append([int(token_start), int(token_stop)])
         return row
+
+    # -- many rows --------------------------------------------------------------------------
+
+    def add_points(
+        self,
+        example_rows: Sequence[int],
+        tokens: Sequence[Sequence[int]],
+        values: Mapping[str, Sequence[Any]],
+    ) -> int:
+        """Adds many points as :meth:`add_point` adds one; the first one's row.
+
+        Args:
+            example_rows: the example of each.
+            tokens: start and stop of each.
+            values: column, "text" among them, to a value for each.
+
+        Raises:
+            ValueError: as :meth:`add_point`; nothing was added.
+        """
+        return many.add_points(
+            self._rows, self._sections, self._digests["points"], example_rows, tokens, values
+        )
+
+    def add_pairs(
+        self,
+        pair_ids: Sequence[str],
+        example_rows: Sequence[int],
+        span_tokens: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]],
+        span_points: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]],
+        values: Mapping[str, Sequence[Any]],
+    ) -> int:
+        """Adds many pairs as :meth:`add_pair` adds one; the first one's row.
+
+        Args:
+            pair_ids: the name of each.
+            example_rows: the example of each.
+            span_tokens: tokens of each pair's span 1, and of each pair's span 2.
+            span_points: likewise points.
+            values: column to a value for each.
+
+        Raises:
+            ValueError: as :meth:`add_pair`; nothing was added.
+        """
+        return many.add_pairs(
+            self._rows,
+            self._sections,
+            self._digests["pairs"],
+            pair_ids,
+            example_rows,
+            span_tokens,
+            span_points,
+            values,
+        )
+
+    def add_items(
+        self,
+        example_rows: Sequence[int],
+        tokens: Sequence[Sequence[int]],
+        values: Mapping[str, Sequence[Any]],
+    ) -> int:
+        """Adds many items as :meth:`add_item` adds one; the first one's row.
+
+        Raises:
+            ValueError: as :meth:`add_item`; nothing was added.
+        """
+        return many.add_items(self._rows, self._sections, example_rows, tokens, values)
 
     # -- arrays -----------------------------------------------------------------------------
 
