@@ -18,7 +18,7 @@ CPU_BYTES = 1 << 20
 """Weights of one block on a CPU: with the copies that eager attention makes, a cache's size."""
 DEVICE_BYTES = 1 << 28
 """Weights of one block on a GPU, where few large kernels are faster than many small ones."""
-MIN_ROWS = 16
+MIN_ROWS = 32
 """Rows of one block at least: products of fewer rows are slow whatever the cache does."""
 
 Eager = Callable[..., tuple[torch.Tensor, torch.Tensor | None]]
