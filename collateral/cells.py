@@ -89,7 +89,7 @@ class Cells:
     def column(
         self, key: str, where: Callable[[int], str], column: Column, values: Sequence[Any]
     ) -> tuple[list[Any], list[int] | None]:
-        """Many values of a column, as :meth:`cell` gives each; sizes are None if all are 0.
+        """Many values of a column, as :meth:`cell` gives each; sizes only of text.
 
         Raises:
             ValueError: one does not fit the column; ``where`` of its number begins the message.
@@ -98,11 +98,10 @@ class Cells:
         if types <= _PLAIN[column.kind]:
             if column.kind == "text":
                 texts = [value or "" for value in values]
-                sizes = [
+                return texts, [
                     len(text) + 5 if text.isascii() else self._size(key, where(i), text)
                     for i, text in enumerate(texts)
                 ]
-                return texts, sizes
             if column.kind == "boolean":
                 return [UNKNOWN_BOOLEAN if value is None else int(value) for value in values], None
             if column.kind == "continuous":

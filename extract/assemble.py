@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import collateral
 from collateral import Meta, Tokens, Writer
@@ -18,7 +19,7 @@ from collateral.schema import Metric
 from .forward import MetricNames
 from .metrics import EXAMPLE_METRICS, PAIR_METRICS
 from .metrics.base import of_kind
-from .parts import Large, Part, Workspace
+from .parts import Large, Part, Table, Workspace
 from .prepare import Prepared
 from .tasks.base import Tables
 from .vectors import VectorStore
@@ -91,9 +92,14 @@ class Assembly:
     def add(self, window: int) -> Part:
         """Writes one part's rows; gives the part for whoever wants more of it."""
         part = self._workspace.read(window)
+        row, point = self.counts.texts, self.counts.points
         with self._workspace.large(window) as large:
             for record in part.examples:
                 self._add_example(record, large)
+        first = [point]
+        for record in part.examples:
+            first.append(first[-1] + record["points"])
+        self._add_rows(part.tables, row, np.array(first, dtype=np.int32))
         for name, block in (*part.example_metrics.items(), *part.pair_metrics.items()):
             self._writer.append_metric(name, block)
         for name, block in part.distances.items():
@@ -111,22 +117,38 @@ class Assembly:
             source_tokens=record["source"],
             **record["values"],
         )
-        first = counts.points
-        for start, stop, text, values in record["points"]:
-            writer.add_point(row, start, stop, text, **values)
-        for name, spans, points, values in record["pairs"]:
-            ranges = [(first + start, first + stop) for start, stop in points]
-            writer.add_pair(name, row, *map(tuple, spans), *ranges, **values)
-        for start, stop, values in record["items"]:
-            writer.add_item(row, start, stop, **values)
         self._add_attention(row, record, large)
         self._vectors.append(large.array(record["vectors"]))
         counts.texts += 1
-        counts.points += len(record["points"])
-        counts.pairs += len(record["pairs"])
-        counts.items += len(record["items"])
+        counts.points += record["points"]
         counts.maps += bool(record["maps"])
         counts.total.update(record["tally"])
+
+    def _add_rows(
+        self, tables: Mapping[str, Table], row: int, first_points: npt.NDArray[np.int32]
+    ) -> None:
+        """Writes the points, pairs and items of a part.
+
+        Args:
+            tables: of the part.
+            row: of its first example.
+            first_points: the row of each example's first point.
+        """
+        writer = self._writer
+        points, pairs, items = (tables[name] for name in ("points", "pairs", "items"))
+        if len(points["examples"]):
+            writer.add_points(_from(points, row), points["places"].tolist(), points["values"])
+        if len(pairs["examples"]):
+            spans = pairs["places"].reshape(-1, 4, 2).copy()
+            spans[:, 2:] += first_points[pairs["examples"]][:, None, None]
+            one, two, points1, points2 = (spans[:, i].tolist() for i in range(4))
+            values = dict(pairs["values"])
+            ids = values.pop("id")
+            writer.add_pairs(ids, _from(pairs, row), (one, two), (points1, points2), values)
+        if len(items["examples"]):
+            writer.add_items(_from(items, row), items["places"].tolist(), items["values"])
+        self.counts.pairs += len(pairs["examples"])
+        self.counts.items += len(items["examples"])
 
     def _add_attention(self, row: int, record: Mapping[str, Any], large: Large) -> None:
         for kind, packed in record["maps"].items():
@@ -142,6 +164,12 @@ class Assembly:
             )
         for kind, norms in record["norms"].items():
             self._writer.add_value_norms(row, large.array(norms), kind)
+
+
+def _from(table: Table, row: int) -> list[int]:
+    """Whose rows they are, if the part's first example is ``row``."""
+    found: list[int] = (table["examples"] + row).tolist()
+    return found
 
 
 def arcs_of(part: Part) -> Iterator[Mapping[str, Any]]:

@@ -29,6 +29,10 @@ Plan = Mapping[str, Any]
 Reference = tuple[int, str, list[int]]
 """Where an array stands among a part's large things: offset, type, shape."""
 
+Table = dict[str, Any]
+"""Rows of a table: ``examples`` (int32, whose rows they are, counted within the part), ``places``
+(int32, a row's numbers side by side) and ``values`` (column to list)."""
+
 _PLAN = "run.json"
 
 
@@ -40,8 +44,9 @@ class Part:
         points: number of points of all examples.
         notes: what happened on the way that whoever looks at the numbers should know.
         examples: for each example, in order, plain values: ``id``, ``text``, ``tokens``, ``source``
-            (tokens of the source, or None), ``values``, ``points``, ``pairs``, ``items``,
-            ``tally``, ``arcs``; and where large things stand: ``maps``, ``norms``, ``vectors``.
+            (tokens of the source, or None), ``values``, ``tally``, ``arcs``, ``points`` (their
+            number); and where large things stand: ``maps``, ``norms``, ``vectors``.
+        tables: "points", "pairs" and "items", each column by column: see :func:`table`.
         example_metrics: name to float32 [examples, layers, heads].
         pair_metrics: name to float32 [pairs, layers, heads].
         distances: name to float32 [pairs, layers + 1].
@@ -50,9 +55,26 @@ class Part:
     points: int
     notes: list[str]
     examples: list[dict[str, Any]]
+    tables: dict[str, Table]
     example_metrics: dict[str, Array]
     pair_metrics: dict[str, Array]
     distances: dict[str, Array]
+
+
+def table(rows: Sequence[tuple[int, Sequence[int], Mapping[str, Any]]], width: int) -> Table:
+    """Rows of a table column by column.
+
+    Args:
+        rows: for each the number of its example within the part, where it is, and its values.
+        width: how many numbers say where a row is.
+    """
+    names = dict.fromkeys(name for _, _, values in rows for name in values)
+    places = np.array([place for _, place, _ in rows], dtype=np.int32).reshape(-1, width)
+    return {
+        "examples": np.array([example for example, _, _ in rows], dtype=np.int32),
+        "places": places,
+        "values": {name: [values.get(name) for _, _, values in rows] for name in names},
+    }
 
 
 class PartWriter:

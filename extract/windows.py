@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+
+from collateral.schema import Tokens
 
 from .batches import batches
 from .encoding import source_of
@@ -14,10 +17,10 @@ from .errors import ExtractError
 from .forward import Outcome, OutOfMemory, Runner, size_of
 from .keeping import map_bytes
 from .metrics.words import scored_heads
-from .parts import Part, PartWriter, Workspace
+from .parts import Part, PartWriter, Workspace, table
 from .prepare import Prepared
 from .progress import Advance
-from .tasks.base import NOWHERE, Placed, Rows
+from .tasks.base import NOWHERE, Placed, Rows, Values
 
 WINDOW = 256
 """Examples of a window: they are sorted by length together, and end in one part."""
@@ -60,11 +63,11 @@ class WindowRunner:
         def size_of_maps(i: int) -> int:
             return map_bytes(kinds, lengths[i], options.top_for(lengths[i])) if keep[i] else 0
 
-        found: dict[int, tuple[Outcome, dict[str, Any]]] = {}
+        found: dict[int, Found] = {}
         with self._workspace.writing(number) as writer:
             for batch in batches(lengths, self._size, size_of_maps):
                 for i, outcome in self._outcomes(batch, placed, keep):
-                    found[i] = _light(outcome), _record(ready, outcome, writer)
+                    found[i] = _found(ready, outcome, writer)
                     advance(1)
             writer.finish(self._part([found[i] for i in range(len(placed))]))
 
@@ -98,15 +101,21 @@ class WindowRunner:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _part(self, found: Sequence[tuple[Outcome, dict[str, Any]]]) -> Part:
-        outcomes = [outcome for outcome, _ in found]
+    def _part(self, found: Sequence[Found]) -> Part:
+        outcomes = [one.outcome for one in found]
         names = self._runner.names.values()
         measures = self._ready.task.measures
         distances = np.concatenate([one.distances for one in outcomes], axis=1)
         return Part(
             points=sum(len(one.placed.points) for one in outcomes),
             notes=list(self._notes),
-            examples=[record for _, record in found],
+            examples=[one.record for one in found],
+            tables={
+                name: table(
+                    [(i, *row) for i, one in enumerate(found) for row in one.rows[name]], width
+                )
+                for name, width in (("points", 2), ("pairs", 8), ("items", 2))
+            },
             example_metrics={
                 name: np.stack([one.example_metrics[name] for one in outcomes])
                 for of in names
@@ -121,27 +130,39 @@ class WindowRunner:
         )
 
 
-def _light(outcome: Outcome) -> Outcome:
-    """An outcome without what was written already."""
-    empty = np.zeros((0, 0, 0), np.float32)
-    return Outcome(
-        outcome.placed,
-        outcome.example_metrics,
-        outcome.pair_metrics,
-        outcome.distances,
-        empty,
-        None,
-        {},
-        {},
-        outcome.hits,
-    )
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is kept of an example until its window is done.
+
+    Attributes:
+        outcome: without what was written already.
+        record: the example as plain values.
+        rows: of each table, where a row is and its values.
+    """
+
+    outcome: Outcome
+    record: dict[str, Any]
+    rows: Mapping[str, list[tuple[Sequence[int], Values]]]
 
 
-def _record(ready: Prepared, outcome: Outcome, writer: PartWriter) -> dict[str, Any]:
-    """An example as plain values; its large things are written."""
+def _found(ready: Prepared, outcome: Outcome, writer: PartWriter) -> Found:
+    """Writes the large things of an example."""
     one = outcome.placed
     rows = ready.task.rows(one, outcome.predicted)
     tokens = one.encoded.tokens(ready.loaded.tokenizer)
+    empty = np.zeros((0, 0, 0), np.float32)
+    return Found(
+        replace(outcome, points=empty, predicted=None, maps={}, norms={}),
+        _record(ready, outcome, rows, tokens, writer),
+        _rows_of(one, rows, tokens.texts),
+    )
+
+
+def _record(
+    ready: Prepared, outcome: Outcome, rows: Rows, tokens: Tokens, writer: PartWriter
+) -> dict[str, Any]:
+    """An example as plain values; its large things are written."""
+    one = outcome.placed
     maps = {
         kind: {
             "encoding": packed.encoding,
@@ -160,27 +181,31 @@ def _record(ready: Prepared, outcome: Outcome, writer: PartWriter) -> dict[str, 
         "tally": dict(rows.tally),
         "maps": maps,
         "norms": {kind: writer.add_array(norms) for kind, norms in outcome.norms.items()},
+        "points": len(one.points),
         "vectors": writer.add_array(outcome.points),
         "arcs": _arcs(one, outcome),
-        **_rows_of(one, rows, tokens.texts),
     }
 
 
-def _rows_of(one: Placed[Any], rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
-    points = [
-        [start, stop, " ".join(texts[start:stop]), values]
-        for (start, stop), values in zip(one.points, rows.points, strict=True)
-    ]
-    pairs = [
-        [pair.id, [pair.span1, pair.span2], [pair.points1, pair.points2], values]
-        for pair, values in zip(one.pairs, rows.pairs, strict=True)
-    ]
+def _rows_of(
+    one: Placed[Any], rows: Rows, texts: Sequence[str]
+) -> dict[str, list[tuple[Sequence[int], Values]]]:
+    """Of each table, where a row is and its values, with those that every table has."""
     places = one.items or [NOWHERE] * len(rows.items)
-    items = [
-        [start, stop, {"text": " ".join(texts[start:stop]), **values}]
-        for (start, stop), values in zip(places, rows.items, strict=True)
-    ]
-    return {"points": points, "pairs": pairs, "items": items}
+    return {
+        "points": [
+            (span, {**values, "text": " ".join(texts[slice(*span)])})
+            for span, values in zip(one.points, rows.points, strict=True)
+        ],
+        "pairs": [
+            ((*pair.span1, *pair.span2, *pair.points1, *pair.points2), {**values, "id": pair.id})
+            for pair, values in zip(one.pairs, rows.pairs, strict=True)
+        ],
+        "items": [
+            (span, {"text": " ".join(texts[slice(*span)]), **values})
+            for span, values in zip(places, rows.items, strict=True)
+        ],
+    }
 
 
 def _arcs(one: Placed[Any], outcome: Outcome) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from extract.errors import ExtractError
-from extract.parts import Part, PartWriter, Workspace, differences
+from extract.parts import Part, PartWriter, Workspace, differences, table
 
 
 def make_part(writer: PartWriter) -> tuple[Part, bytes]:
@@ -21,13 +21,16 @@ def make_part(writer: PartWriter) -> tuple[Part, bytes]:
         "id": "a",
         "values": {"none": None, "yes": True, "number": 1.5, "words": "naïve 👩‍👩‍👧"},
         "tally": {"right": 2},
-        "points": [[0, 2, "na", {"gold": "x"}]],
+        "points": 2,
         "tokens": [["na", "##ïve"], np.array([[0, 2], [2, 5]], np.int32), np.array([False, True])],
         "maps": {"self": {"at": writer.add(data)}},
         "vectors": writer.add_array(np.arange(12, dtype=np.float32).reshape(2, 3, 2)),
     }
+    tables = {"points": table([(0, (0, 2), {"gold": "x"}), (0, (1, 2), {"text": "é"})], 2)}
     metrics = np.array([[[0.5, np.nan]]], np.float32)
-    return Part(1, ["halved"], [example], {"std": metrics}, {}, {"cosine": metrics[0]}), data
+    return Part(
+        1, ["halved"], [example], tables, {"std": metrics}, {}, {"cosine": metrics[0]}
+    ), data
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
@@ -42,6 +45,9 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     found = workspace.read(3)
     (example,) = found.examples
     assert example["values"] == part.examples[0]["values"]
+    points = found.tables["points"]
+    assert points["examples"].tolist() == [0, 0] and points["places"].tolist() == [[0, 2], [1, 2]]
+    assert points["values"] == {"gold": ["x", None], "text": [None, "é"]}
     assert example["points"] == [[0, 2, "na", {"gold": "x"}]]
     np.testing.assert_array_equal(example["tokens"][1], [[0, 2], [2, 5]])
     np.testing.assert_array_equal(found.example_metrics["std"], part.example_metrics["std"])
