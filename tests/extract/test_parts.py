@@ -41,14 +41,13 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
         assert not workspace.done(3)
         writer.finish(part)
     assert workspace.done(3) and not workspace.done(2) and workspace.finished() == 1
-    assert workspace.summary(3) == (1, ["halved"])
+    assert workspace.summary(3) == {"points": 1, "sparse": 0, "notes": ["halved"]}
     found = workspace.read(3)
     (example,) = found.examples
     assert example["values"] == part.examples[0]["values"]
     points = found.tables["points"]
     assert points["examples"].tolist() == [0, 0] and points["places"].tolist() == [[0, 2], [1, 2]]
     assert points["values"] == {"gold": ["x", None], "text": [None, "é"]}
-    assert example["points"] == [[0, 2, "na", {"gold": "x"}]]
     np.testing.assert_array_equal(example["tokens"][1], [[0, 2], [2, 5]])
     np.testing.assert_array_equal(found.example_metrics["std"], part.example_metrics["std"])
     assert found.distances["cosine"].dtype == np.float32 and not found.pair_metrics
@@ -117,4 +116,4 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 
 def test_all_fields_of_a_part_are_kept() -> None:
     names = [field.name for field in dataclasses.fields(Part)]
-    assert names[:2] == ["points", "notes"]  # what is read alone comes first
+    assert names[:3] == ["points", "sparse", "notes"]  # what is read alone comes first
