@@ -32,14 +32,6 @@ PROGRAM = "interpret-extract"
 _INTERRUPTED = 130
 
 
-class _Stopped(Exception):
-    """The user stopped a run of which something is kept."""
-
-    def __init__(self, done: str) -> None:
-        super().__init__(done)
-        self.done = done
-
-
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the usage lines in front."""
 
@@ -64,11 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(given.act(given))
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 0
-    except KeyboardInterrupt:
-        _say("interrupted; nothing was written.")
-        return _INTERRUPTED
-    except _Stopped as stopped:
-        _say(f"interrupted; {stopped.done} are kept, and --resume goes on with them.")
+    except KeyboardInterrupt as stopped:
+        parts = getattr(stopped, "parts", 0)  # see resuming.Interrupted
+        kept = f"{parts} finished parts of the run are kept, and --resume goes on with them"
+        _say(f"interrupted; {kept if parts else 'nothing was written'}.")
         return _INTERRUPTED
     except ExtractError as error:
         _debug()
@@ -76,6 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.status
     except Exception as error:  # the last net: a defect of ours, or of a library
         _debug()
+        from .plugins import blamed  # late: most commands need no plug-ins
+
+        if sentence := blamed(error):
+            _say(sentence)
+            return ExtractError.status
         what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
         _say(
             f"Unexpected error ({what}); this is a defect: please report it where interpret-tui "
@@ -118,20 +114,13 @@ def _run(given: argparse.Namespace) -> int:
     with _installed():
         from . import pipeline
         from .console import Console
-        from .parts import Workspace
         from .progress import Silent
     with _file_errors():
         if os.environ.get("RANK", "0") != "0":  # one of several processes: the first one speaks
             pipeline.run(options, Silent())
             return 0
-        try:
-            with Console() as console:
-                summary = pipeline.run(options, console)
-        except KeyboardInterrupt:
-            parts = Workspace.beside(options.output).finished()
-            if not parts:
-                raise
-            raise _Stopped(f"{parts} finished parts of the run") from None
+        with Console() as console:
+            summary = pipeline.run(options, console)
     if summary is not None:
         console.summary(summary)
     return 0

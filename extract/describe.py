@@ -10,7 +10,7 @@ import torch
 from collateral import Meta
 from collateral.schema import Setting
 
-from .options import DEFAULT_TOP, SPARSE_ABOVE, RunOptions
+from .options import DEFAULT_TOP, RunOptions
 from .prepare import Prepared
 
 _BAD_NAMED = 3
@@ -37,7 +37,7 @@ def describe_run(
         attention=ready.loaded.kinds,
         item=ready.task.item,
         settings={**_settings(ready, options), **settings},
-        notes=(*ready.notes, *_notes(ready), *_kept(ready, options), *notes),
+        notes=(*ready.notes, *_notes(ready), *notes),
     )
 
 
@@ -82,20 +82,12 @@ def _notes(ready: Prepared) -> list[str]:
     return notes
 
 
-def _kept(ready: Prepared, options: RunOptions) -> list[str]:
-    """What was kept of attention, where it is not all of it."""
-    kept = len(ready.groups) if options.attention is None else options.attention
-    lengths = ready.lengths[:kept]
-    if not any(options.top_for(length) for length in lengths):
+def sparse_notes(options: RunOptions, texts: int) -> list[str]:
+    """What was kept of the attention of so many texts, where it is not all of it."""
+    if not texts:
         return []
-    if options.top is not None:
-        return [
-            f"Of each row of attention the {options.top} largest weights were kept, and the sum of "
-            "the others."
-        ]
-    long = sum(length > SPARSE_ABOVE for length in lengths)
+    top = DEFAULT_TOP if options.top is None else options.top
     return [
-        f"Of {long} texts of more than {SPARSE_ABOVE:,} tokens the {DEFAULT_TOP} largest weights "
-        "of each row of attention were kept, and the sum of the others; head metrics come from all "
-        "weights."
+        f"Of the attention of {texts:,} texts the {top} largest weights of each row were kept, and "
+        "the sum of the others; head metrics come from all weights."
     ]

@@ -35,3 +35,14 @@ class BadLine(ExtractError):
         self.what = what
         advice = "Correct it, or leave such lines out with --skip-bad."
         super().__init__(f"{self.path}, line {line}: {what}. {advice}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device's memory is too small, in any of torch's ways."""
+    said = str(error)  # a CPU and MPS raise nothing more special than a RuntimeError
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in said
+        or "out of memory" in said
+    )

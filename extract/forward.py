@@ -13,9 +13,10 @@ import torch
 from collateral.packing import PackedAttention
 from collateral.schema import AttentionKind
 
+from . import plugins
 from .batches import layouts, model_inputs, points_on_side, words_on_side
 from .capture import Block, Ran, Watch
-from .errors import ExtractError
+from .errors import ExtractError, is_out_of_memory
 from .index import pair_index
 from .keeping import KeptMap
 from .metrics import EXAMPLE_METRICS, AttentionStats, Reduced, example_metrics
@@ -146,11 +147,13 @@ class Runner:
             ran = self._watch.run(model_inputs(self.loaded, batch), tap, full=full)
             with torch.inference_mode():
                 return tap.outcomes(self._predictions(ran, batch))
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except MemoryError as error:
             raise OutOfMemory(str(error)) from error
         except (RuntimeError, IndexError) as error:
-            if "can't allocate memory" in str(error):  # how torch says it of a CPU
+            if is_out_of_memory(error):
                 raise OutOfMemory(str(error)) from error
+            if sentence := plugins.blamed(error):
+                raise ExtractError(sentence) from error
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExtractError(
                 f"{self.loaded.info.name} failed on {size_of(batch)} ({first.rstrip('.')}); lower "

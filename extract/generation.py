@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 
 from .batches import batches
 from .encoding import Encoded
-from .errors import ExtractError
+from .errors import ExtractError, is_out_of_memory
 
 if TYPE_CHECKING:
     from .models import LoadedModel
@@ -76,7 +76,9 @@ def generate(
                 part = rest[:at_once]
                 try:
                     new = _generate(loaded, [prompts[i].ids for i in part], most)
-                except torch.OutOfMemoryError as error:
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
                     if len(part) == 1:
                         raise ExtractError(
                             f"The memory of {loaded.device} is too small to write after "

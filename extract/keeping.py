@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from collateral import layout
 from collateral.packing import PackedAttention, pack_attention, pack_sparse_attention
 from collateral.schema import AttentionKind
 
-from .options import AttentionDtype
+from .encoding import Encoded, source_of
+from .options import AttentionDtype, RunOptions
 
 
 class KeptMap:
@@ -70,10 +72,18 @@ class KeptMap:
         return pack_attention(self._kind, self._dtype, self._weights)
 
 
-def map_bytes(kinds: tuple[AttentionKind, ...], tokens: int, top: int) -> int:
-    """About how many bytes the maps of an example take while they are kept."""
-    row = 6 * top + 2 if top else 2 * tokens
-    return sum(kind.layers * kind.heads for kind in kinds) * tokens * row
+def map_bytes(kinds: Sequence[AttentionKind], encoded: Encoded, options: RunOptions) -> int:
+    """How many bytes the maps of an example take while they are kept."""
+    source = source_of(encoded)
+    sides = {"text": len(encoded), "source": source, "target": len(encoded) - source}
+    total = 0
+    for kind in kinds:
+        queries, keys = sides[kind.queries], sides[kind.keys]
+        top = options.top_for(keys)
+        weight = 2 if options.attention_dtype == "float16" else 4
+        row = top * (4 if keys <= 1 << 16 else 6) + 2 if top else weight * keys
+        total += kind.layers * kind.heads * queries * row
+    return total
 
 
 LARGEST_MAP = layout.MAX_ATTENTION

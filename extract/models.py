@@ -62,6 +62,7 @@ class LoadedModel:
         layers_of: number of layers by side.
         separator_id: number of the separator token, None if the tokenizer adds none.
         pad_id: number that fills a batch; masked, so any would do.
+        own_pad_id: number that the checkpoint itself pads with, None if it names none.
         start_id: number that a decoder's input starts with, None for other models.
         max_length: most tokens the model takes, None if it has no limit.
         device: where the model's input goes.
@@ -80,6 +81,7 @@ class LoadedModel:
     layers_of: Mapping[str, int]
     separator_id: int | None
     pad_id: int
+    own_pad_id: int | None
     start_id: int | None
     max_length: int | None
     device: torch.device
@@ -263,6 +265,7 @@ def describe(
     )
     tokens, separator_id = describe_tokenizer(tokenizer)
     pad_id = _pad_id(model, tokenizer)
+    own_pad = getattr(model.config, "pad_token_id", None)
     if loaded_as is not None and head == "sequence-classification":
         model.config.pad_token_id = pad_id  # a decoder without one classifies no batches
     kinds = tuple(
@@ -290,6 +293,7 @@ def describe(
         layers_of={one: probed.calls[one] for one in anatomy.sides},
         separator_id=separator_id,
         pad_id=pad_id,
+        own_pad_id=own_pad if isinstance(own_pad, int) else None,
         start_id=_start_id(model) if anatomy.encoder_decoder else None,
         max_length=_max_length(model, tokenizer),
         device=device,

@@ -42,6 +42,7 @@ class Part:
 
     Attributes:
         points: number of points of all examples.
+        sparse: number of examples of whose attention only the largest weights are kept.
         notes: what happened on the way that whoever looks at the numbers should know.
         examples: for each example, in order, plain values: ``id``, ``text``, ``tokens``, ``source``
             (tokens of the source, or None), ``values``, ``tally``, ``arcs``, ``points`` (their
@@ -53,6 +54,7 @@ class Part:
     """
 
     points: int
+    sparse: int
     notes: list[str]
     examples: list[dict[str, Any]]
     tables: dict[str, Table]
@@ -133,9 +135,10 @@ class Large:
             ExtractError: they are not there.
         """
         data = b""
-        if self._file is not None:
-            self._file.seek(offset)
-            data = self._file.read(length)
+        with contextlib.suppress(OSError):  # said below, as for a file that is too short
+            if self._file is not None:
+                self._file.seek(offset)
+                data = self._file.read(length)
         if len(data) != length:
             raise ExtractError(
                 "A part of the unfinished run is not whole; start anew with --restart."
@@ -200,14 +203,13 @@ class Workspace:
         finally:
             writer.close()
 
-    def summary(self, window: int) -> tuple[int, list[str]]:
-        """Points and notes of one window's part, without reading all of it.
+    def summary(self, window: int) -> dict[str, Any]:
+        """The first three fields of one window's part, without reading all of it.
 
         Raises:
             ExtractError: it cannot be read.
         """
-        found = self._read(window, 2)
-        return found["points"], found["notes"]
+        return self._read(window, 3)
 
     def read(self, window: int) -> Part:
         """One window's part.

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import plugins
 from .assemble import Assembly, arcs_of, create, described_metrics
 from .capture import watching
-from .describe import describe_run
+from .describe import describe_run, sparse_notes
 from .errors import BadLine, ExtractError, UsageError
 from .forward import Runner, metric_names
 from .maps import write_maps
 from .metrics.relations import RelationScores
 from .options import RunOptions
-from .parts import Workspace, differences
+from .parts import Workspace
 from .prepare import Prepared, prepare
-from .processes import Processes
 from .progress import Reporter, Silent, stage
 from .projection import Settings
+from .resuming import workspace_of
 from .tasks.base import Tables
 from .vectors import VectorStore
 from .windows import WindowRunner, windows
-
-_NOT_PLANNED = ("output", "resume", "restart", "threads")
-"""Options that a resumed run may have otherwise."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +80,13 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary | None
     with _timed(seconds, "preparing"):
         ready = prepare(options, reporter)
         tables = ready.task.tables(ready.groups, ready.loaded)
-    workspace = open_workspace(options, ready)
-    with _kept_if_of_use(workspace, ready.processes):
+    with workspace_of(options, ready) as workspace:
         with _timed(seconds, "forward"):
             forward(ready, options, workspace, reporter)
             ready.processes.wait()
         if not ready.processes.first:
             return None
-        summary = put_together(ready, options, tables, workspace, seconds, reporter)
-    workspace.remove()
-    return summary
+        return put_together(ready, options, tables, workspace, seconds, reporter)
 
 
 def check_target(options: RunOptions) -> None:
@@ -117,63 +110,6 @@ def check_target(options: RunOptions) -> None:
         raise ExtractError(
             f"{folder} cannot be written to ({error.strerror}); choose another --output."
         ) from error
-
-
-def open_workspace(options: RunOptions, ready: Prepared) -> Workspace:
-    """The workspace of this run: one that goes on, or a new one.
-
-    Raises:
-        ExtractError: there is an unfinished run, and it is not clear what is to become of it.
-    """
-    workspace = Workspace.beside(options.output)
-    if ready.processes.first:
-        _start(workspace, plan_of(options, ready), options, len(windows(len(ready.groups))))
-    ready.processes.wait()
-    return workspace
-
-
-def _start(workspace: Workspace, plan: dict[str, object], options: RunOptions, total: int) -> None:
-    old = workspace.plan()
-    changed = [] if old is None else differences(old, plan)
-    if old is None or options.restart or (changed and not options.resume):
-        workspace.start(plan)
-    elif changed:
-        raise ExtractError(
-            f"The unfinished run of {options.output} was another one ({'; '.join(changed[:3])}); "
-            "give the same command to go on with it, or --restart to start anew."
-        )
-    elif not options.resume and workspace.finished():
-        raise ExtractError(
-            f"There is an unfinished run of {options.output} ({workspace.finished()} of {total} "
-            "parts are done); go on with --resume, or start anew with --restart."
-        )
-
-
-def plan_of(options: RunOptions, ready: Prepared) -> dict[str, object]:
-    """All that the parts of a run depend on, to know whether two runs are the same."""
-    digest = hashlib.sha256()
-    for group, length in zip(ready.groups, ready.lengths, strict=True):
-        digest.update(f"{ready.task.given(group).whole}\0{length}\0".encode("utf-8", "replace"))
-    asked = {name: value for name, value in asdict(options).items() if name not in _NOT_PLANNED}
-    plan: dict[str, object] = {name: _plain(value) for name, value in asked.items()}
-    return {**plan, "texts": digest.hexdigest(), "weights": _weights_of(options.model)}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
-
-
-def _weights_of(model: str) -> list[str]:
-    """Name, size and time of the files of a model folder; empty for a name on the hub."""
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        return []
-    found = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
-    return [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in found]
 
 
 def forward(
@@ -207,8 +143,9 @@ def put_together(
     """Writes the file from the parts of a run, and the maps of its points."""
     numbers = range(len(windows(len(ready.groups))))
     summaries = [workspace.summary(number) for number in numbers]
-    points = sum(count for count, _ in summaries)
-    notes = list(dict.fromkeys(note for _, some in summaries for note in some))
+    points = sum(one["points"] for one in summaries)
+    notes = list(dict.fromkeys(note for one in summaries for note in one["notes"]))
+    notes += sparse_notes(options, sum(one["sparse"] for one in summaries))
     settings = Settings.of(options, points)
     names = metric_names(ready.loaded, ready.task, ready.loaded.side, words=ready.words)
     meta = describe_run(
@@ -255,17 +192,6 @@ def put_together(
         size=os.stat(options.output).st_size,
         seconds=seconds,
     )
-
-
-@contextmanager
-def _kept_if_of_use(workspace: Workspace, processes: Processes) -> Iterator[None]:
-    """Removes the workspace of a run that fails before anything is done."""
-    try:
-        yield
-    except BaseException:
-        if processes.count == 1 and not workspace.finished():
-            workspace.remove()
-        raise
 
 
 @contextmanager

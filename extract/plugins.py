@@ -36,12 +36,27 @@ def load(files: Iterable[Path]) -> None:
 def _load_installed(entry: importlib.metadata.EntryPoint) -> None:
     try:
         entry.load()
-    except Exception as error:  # foreign code fails in any way there is
+    except (Exception, SystemExit) as error:  # foreign code fails in any way there is
         package = entry.dist.name if entry.dist else entry.value
         raise ExtractError(
             f"The installed plug-in {package} cannot be loaded ({_first(error)}); mend it or "
             "uninstall it."
         ) from error
+
+
+def blamed(error: BaseException) -> str | None:
+    """Whose mistake an error is, in a sentence, if it was raised in the code of a plug-in file."""
+    for name in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(name.filename) in _files:
+            return (
+                f"The plug-in {name.filename} failed in {name.name}, line {name.lineno} "
+                f"({_first(error).rstrip('.')}); mend it there."
+            )
+    return None
+
+
+_files: set[Path] = set()
+"""Files that were loaded as plug-ins."""
 
 
 def _load_file(file: Path) -> None:
@@ -57,21 +72,22 @@ def _load_file(file: Path) -> None:
         raise ExtractError(f"{file} is no Python file; --plugin takes one that ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _files.add(file)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ExtractError(
             f"The plug-in {file} cannot be loaded ({_first(error)}{_where(error, file)})."
         ) from error
 
 
-def _first(error: Exception) -> str:
+def _first(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _where(error: Exception, file: Path) -> str:
+def _where(error: BaseException, file: Path) -> str:
     """The last line of the file that was at work."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}" if error.lineno else ""

@@ -125,7 +125,7 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
             dtype=options.dtype,
             trust_remote_code=options.trust_remote_code,
             device_map=options.device_map or None,
-            side=options.side,
+            side=options.side if task.writes else "source",
         )
         predictor = task.predictor(loaded)
     longest = _max_length(options, loaded)
@@ -159,9 +159,18 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
         lines=source.lines,
         relations=relations,
         bad=bad,
-        notes=tuple(source.notes),
+        notes=(*source.notes, *_side_notes(task, loaded)),
         processes=processes,
     )
+
+
+def _side_notes(task: Task[Any], loaded: LoadedModel) -> list[str]:
+    if task.writes or loaded.sides == ("text",):
+        return []
+    return [
+        f"The task {task.name} gives an encoder-decoder nothing to write: maps and points are of "
+        "the encoder, and the decoder saw its start token alone."
+    ]
 
 
 def task_options(options: RunOptions) -> TaskOptions:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from collateral import layout
 from collateral.schema import Tokens
 
 from .batches import batches
 from .encoding import source_of
 from .errors import ExtractError
 from .forward import Outcome, OutOfMemory, Runner, size_of
-from .keeping import map_bytes
+from .keeping import LARGEST_MAP, map_bytes
 from .metrics.words import scored_heads
 from .parts import Part, PartWriter, Workspace, table
 from .prepare import Prepared
@@ -60,8 +61,17 @@ class WindowRunner:
         kinds = ready.loaded.kinds
         self._notes = []
 
+        sizes = [map_bytes(kinds, one.encoded, options) for one in placed]
+        for one, size, kept in zip(placed, sizes, keep, strict=True):
+            if kept and size > LARGEST_MAP:
+                raise ExtractError(
+                    f"The attention maps of text {one.id} ({len(one.encoded)} tokens) would take "
+                    f"{size / 1e9:.1f} GB, more than a file holds of one; keep fewer weights with "
+                    "--attention-top K, or fewer texts' with --attention."
+                )
+
         def size_of_maps(i: int) -> int:
-            return map_bytes(kinds, lengths[i], options.top_for(lengths[i])) if keep[i] else 0
+            return sizes[i] if keep[i] else 0
 
         found: dict[int, Found] = {}
         with self._workspace.writing(number) as writer:
@@ -78,13 +88,20 @@ class WindowRunner:
         rest = list(batch)
         while rest:
             part = rest[: self._size]
-            try:
-                outcomes = self._runner.run([placed[i] for i in part], [keep[i] for i in part])
-            except OutOfMemory:
+            outcomes = self._attempt([placed[i] for i in part], [keep[i] for i in part])
+            if outcomes is None:
+                # only now is the memory of the failed batch free
                 self._halve([placed[i] for i in part])
                 continue
             rest = rest[len(part) :]
             yield from zip(part, outcomes, strict=True)
+
+    def _attempt(self, batch: Sequence[Placed[Any]], keep: Sequence[bool]) -> list[Outcome] | None:
+        """Runs a batch; None if memory is too small for it."""
+        try:
+            return self._runner.run(batch, keep)
+        except OutOfMemory:
+            return None
 
     def _halve(self, batch: Sequence[Placed[Any]]) -> None:
         device = self._runner.loaded.device
@@ -108,6 +125,7 @@ class WindowRunner:
         distances = np.concatenate([one.distances for one in outcomes], axis=1)
         return Part(
             points=sum(len(one.placed.points) for one in outcomes),
+            sparse=sum(_is_sparse(one.record) for one in found),
             notes=list(self._notes),
             examples=[one.record for one in found],
             tables={
@@ -152,7 +170,7 @@ def _found(ready: Prepared, outcome: Outcome, writer: PartWriter) -> Found:
     tokens = one.encoded.tokens(ready.loaded.tokenizer)
     empty = np.zeros((0, 0, 0), np.float32)
     return Found(
-        replace(outcome, points=empty, predicted=None, maps={}, norms={}),
+        replace(outcome, points=empty, predicted=None, maps={}, norms={}, hits=None),
         _record(ready, outcome, rows, tokens, writer),
         _rows_of(one, rows, tokens.texts),
     )
@@ -206,6 +224,10 @@ def _rows_of(
             for span, values in zip(places, rows.items, strict=True)
         ],
     }
+
+
+def _is_sparse(record: Mapping[str, Any]) -> bool:
+    return any(packed["encoding"] in layout.SPARSE for packed in record["maps"].values())
 
 
 def _arcs(one: Placed[Any], outcome: Outcome) -> dict[str, Any] | None:

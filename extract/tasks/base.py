@@ -195,6 +195,8 @@ class Task(ABC, Generic[Group]):
         summary: one line for ``interpret-extract tasks``.
         fields: the fields of a record that it reads: name to what it is, for people.
         head: which head of the model makes its predictions, None for none.
+        writes: whether examples have a target, which an encoder-decoder's decoder reads; else only
+            its encoder has something to read, and everything is about the encoder's tokens.
         item: what a row of the summary table is about: "word", "label", "token" or "".
         pair_metrics: names of the head metrics of pairs that make sense.
         measures: distances between the spans of a pair.
@@ -204,6 +206,7 @@ class Task(ABC, Generic[Group]):
     summary: ClassVar[str] = ""
     fields: ClassVar[Mapping[str, str]] = {}
     head: ClassVar[HeadKind | None] = None
+    writes: ClassVar[bool] = False
     item: ClassVar[str] = ""
     pair_metrics: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()

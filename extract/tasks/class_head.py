@@ -80,7 +80,7 @@ class ClassPredictor:
     def __init__(self, loaded: LoadedModel, heads: Heads) -> None:
         self.heads = heads
         self._model = loaded.model
-        self._pad = getattr(loaded.model.config, "pad_token_id", None)
+        self._pad = loaded.own_pad_id
         # "score" is the linear layer of transformers' decoders for classes; XLNet sums up a
         # sequence by its last position, which would be padding here
         self._linear = isinstance(getattr(self._model, "score", None), torch.nn.Linear)

@@ -55,6 +55,7 @@ class Seq2Seq(LanguageModel):
         "target": "what the decoder is to write (may be missing with --generate N)",
     }
     head: ClassVar[HeadKind | None] = "seq2seq"
+    writes = True
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         super().__init__(options)

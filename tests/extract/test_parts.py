@@ -29,7 +29,7 @@ def make_part(writer: PartWriter) -> tuple[Part, bytes]:
     tables = {"points": table([(0, (0, 2), {"gold": "x"}), (0, (1, 2), {"text": "é"})], 2)}
     metrics = np.array([[[0.5, np.nan]]], np.float32)
     return Part(
-        1, ["halved"], [example], tables, {"std": metrics}, {}, {"cosine": metrics[0]}
+        1, 0, ["halved"], [example], tables, {"std": metrics}, {}, {"cosine": metrics[0]}
     ), data
 
 

@@ -119,3 +119,45 @@ def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "plugin.txt").write_text("")
     with pytest.raises(ExtractError, match=r"ends in \.py"):
         plugins.load([tmp_path / "plugin.txt"])
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "says"),
+    [
+        (
+            "text",
+            "from collateral import Metric\nfrom extract.metrics import row_metric\n"
+            "@row_metric(Metric('odd', 'odd'))\ndef odd(view):\n    raise RuntimeError('no')\n",
+            r"bad\.py failed in odd, line 5 \(RuntimeError: no\)",
+        ),
+        (
+            "odd",
+            "from extract.tasks import register\nfrom extract.tasks.text import Texts\n"
+            "@register\nclass Odd(Texts):\n    name = 'odd'\n"
+            "    def rows(self, placed, predicted):\n        return {}['nothing']\n",
+            r"bad\.py failed in rows, line 7 \(KeyError: 'nothing'\)",
+        ),
+    ],
+)
+def test_a_plugin_that_fails_on_the_way_is_named(
+    task: str,
+    code: str,
+    says: str,
+    options: Callable[..., RunOptions],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text(code, encoding="utf-8")
+    asked = options(task, path)
+    command = ["run", "--model", asked.model, "--data", str(asked.data), "--task", task]
+    assert main([*command, "-o", str(asked.output), "--plugin", str(path)]) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search(says, said) and "Traceback" not in said
+
+
+def test_a_plugin_that_exits_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "exits.py"
+    path.write_text("import sys\nsys.exit()\n", encoding="utf-8")
+    with pytest.raises(ExtractError, match="SystemExit"):
+        plugins.load([path])

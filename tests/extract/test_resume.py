@@ -148,18 +148,50 @@ def test_nothing_is_left_of_a_run_that_did_nothing(options: RunOptions) -> None:
     assert files_beside(options) == set()
 
 
-def test_another_command_does_not_go_on(options: RunOptions) -> None:
+def test_another_command_neither_goes_on_nor_destroys(options: RunOptions, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         pipeline.run(options, interrupted(options, 5))
     with pytest.raises(ExtractError, match=r"another one \(batch-size was 2\)"):
         pipeline.run(replace(options, batch_size=1, resume=True))
-    changed = options.data.read_text(encoding="utf-8").replace("there", "here")
-    options.data.write_text(changed, encoding="utf-8")
-    with pytest.raises(ExtractError, match="texts was"):
-        pipeline.run(replace(options, resume=True))
-    assert Workspace.beside(options.output).finished() == 2  # both refusals lose nothing
-    summary = pipeline.run(options)  # without --resume another command replaces the old run
+    with pytest.raises(ExtractError, match=r"another one \(batch-size was 2\).*--restart"):
+        pipeline.run(replace(options, batch_size=1))
+    before = options.data.read_text(encoding="utf-8")
+    for old, new in (("there", "here"), ("true", "false"), ('"x"', '"z"')):  # text, gold, column
+        options.data.write_text(before.replace(old, new), encoding="utf-8")
+        with pytest.raises(ExtractError, match="data was"):
+            pipeline.run(replace(options, resume=True))
+    options.data.write_text(before, encoding="utf-8")
+    plugin = tmp_path / "nothing.py"
+    plugin.write_text("")
+    with pytest.raises(ExtractError, match="plugins was"):
+        pipeline.run(replace(options, plugins=(plugin,), resume=True))
+    assert Workspace.beside(options.output).finished() == 2  # nothing was lost on the way
+    # what the forward passes do not depend on may change
+    summary = pipeline.run(replace(options, resume=True, perplexity=3, name="other"))
     assert summary is not None and summary.texts == 9
+
+
+def test_two_runs_at_one_target_do_not_meet(options: RunOptions, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(options, interrupted(options, 5))
+    seen: list[str] = []
+
+    class Meeting:
+        def begin(self, stage: str, total: int | None) -> None:
+            if stage == "Forward pass":
+                with pytest.raises(ExtractError, match="Another run is writing") as caught:
+                    pipeline.run(replace(options, batch_size=1, restart=True))
+                seen.append(str(caught.value))
+
+        def advance(self, steps: int) -> None:
+            pass
+
+        def end(self) -> None:
+            pass
+
+    summary = pipeline.run(replace(options, resume=True), Meeting())
+    assert summary is not None and summary.texts == 9 and len(seen) == 1
+    assert files_beside(options) == {"out.msgpack"}
 
 
 def test_restart_throws_the_old_run_away(options: RunOptions) -> None:
