@@ -47,7 +47,7 @@ _TOP = "Share of the tokens that are the model's first choice; special tokens ar
 EXAMPLES = {
     "loss": Column("continuous", "loss", _MEAN, "score"),
     "perplexity": Column("continuous", "perplexity", "e to the power of the mean loss."),
-    "first choices": Column("continuous", "first choices", _TOP),
+    "accuracy": Column("continuous", "first choice right", _TOP),
     "scored": Column("continuous", "scored tokens", "Tokens that the means are of."),
 }
 WRITTEN = Column("boolean", "written", "Whether the model wrote the token itself.")
@@ -278,7 +278,7 @@ def summed(placed: Placed[Any], scores: TokenScores, first: int) -> tuple[Values
     example: Values = {
         "loss": loss / count,
         "perplexity": _exp(loss / count),
-        "first choices": right / count,
+        "accuracy": right / count,
         "scored": float(count),
     }
     return example, {"loss": loss, "tokens": count, "right": right}

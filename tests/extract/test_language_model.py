@@ -137,8 +137,10 @@ def test_a_file_says_what_the_model_says(
                     np.exp(expected[counted].mean()), rel=1e-4
                 )
             assert c.examples["scored"][row] == counted.sum()
+            right_here = int(np.array(correct)[counted].sum())
+            assert c.examples["accuracy"][row] == pytest.approx(right_here / counted.sum())
             total += expected[counted].tolist()
-            right += int(np.array(correct)[counted].sum())
+            right += right_here
         # points are the tokens, with the same values
         for point, (start, stop) in enumerate(c.point_tokens.tolist()):
             assert stop == start + 1 and not c.tokens(c.point_examples[point]).special[start]
