@@ -108,6 +108,8 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     task = find_task(options.task)(task_options(options))
+    if options.generate and not task.generates:
+        raise UsageError(f"--generate: the task {task.name} lets no model write; leave it out.")
     with stage(reporter, "Reading"):
         records = open_records(
             options.data, format=options.format, mapping=options.mapping, split=options.split

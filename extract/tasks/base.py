@@ -197,6 +197,7 @@ class Task(ABC, Generic[Group]):
         head: which head of the model makes its predictions, None for none.
         writes: whether examples have a target, which an encoder-decoder's decoder reads; else only
             its encoder has something to read, and everything is about the encoder's tokens.
+        generates: whether the model can be let write first (``--generate``).
         item: what a row of the summary table is about: "word", "label", "token" or "".
         pair_metrics: names of the head metrics of pairs that make sense.
         measures: distances between the spans of a pair.
@@ -207,6 +208,7 @@ class Task(ABC, Generic[Group]):
     fields: ClassVar[Mapping[str, str]] = {}
     head: ClassVar[HeadKind | None] = None
     writes: ClassVar[bool] = False
+    generates: ClassVar[bool] = False
     item: ClassVar[str] = ""
     pair_metrics: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()

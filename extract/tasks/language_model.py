@@ -79,6 +79,7 @@ class LanguageModel(Texts):
         "words)",
     }
     head: ClassVar[HeadKind | None] = "language-model"
+    generates = True
     item = "token"
 
     def __init__(self, options: TaskOptions | None = None) -> None:

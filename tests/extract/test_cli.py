@@ -263,6 +263,7 @@ def test_tasks_maps_and_kinds_that_are_none(run: Run) -> None:
         ({"map": "text"}, "--map takes field=column, not 'text'"),
         ({"column": "id=colour"}, '"colour" is none of categorical'),
         ({"points": "half", "task": "text"}, "the task text takes all"),
+        ({"generate": 3}, "the task coref lets no model write"),
     ):
         status, _, err = run(**changes)
         assert status == 2 and what in one_sentence(err)
