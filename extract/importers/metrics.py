@@ -28,6 +28,7 @@ class _Block:
     layer: int
     weights: torch.Tensor
     mask: torch.Tensor | None
+    scores: torch.Tensor | None = None
 
     @property
     def examples(self) -> slice:

@@ -24,6 +24,7 @@ def no_model(**changes: Any) -> Any:
         "head": None,
         "labels": (),
         "sides": ("text",),
+        "own_pad_id": None,
         "info": SimpleNamespace(name="tiny"),
         "model": SimpleNamespace(config=SimpleNamespace(pad_token_id=0)),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -253,6 +254,7 @@ def test_the_last_token_is_the_last_that_is_no_padding(write_lines: Write, tmp_p
     loaded = load(str(folder), head=HEAD)
     pad = loaded.tokenizer("!", add_special_tokens=False)["input_ids"][-1]
     loaded.model.config.pad_token_id = pad
+    loaded = replace(loaded, own_pad_id=pad)
     begun = begin(Classification(), write_lines({"text": "it fits!!"}), loaded.tokenizer, loaded)
     ids = begun.placed[0].encoded.ids.tolist()
     assert ids[-2:] == [pad, pad]
@@ -261,6 +263,24 @@ def test_the_last_token_is_the_last_that_is_no_padding(write_lines: Write, tmp_p
     np.testing.assert_allclose(predict(begun, loaded, batch=1)[0], own, atol=2e-5)
     one, _ = begun.chosen(0, own)
     assert one.points == ((len(ids) - 3, len(ids) - 2),)
+
+
+def test_a_model_that_names_no_padding_has_none_in_its_texts(
+    write_lines: Write, tmp_path: Path
+) -> None:
+    """A number has to fill batches, and a text may end with the token of that number."""
+    folder = save_tiny(tmp_path / "m", "gpt2", head=HEAD, labels=MOODS)
+    loaded = load(str(folder), head=HEAD)
+    assert loaded.own_pad_id is None
+    filler = loaded.tokenizer.decode([loaded.pad_id])
+    begun = begin(
+        Classification(), write_lines({"text": f"it fits{filler}"}), loaded.tokenizer, loaded
+    )
+    ids = begun.placed[0].encoded.ids.tolist()
+    assert ids[-1] == loaded.pad_id
+    with torch.inference_mode():
+        own = loaded.model.score(loaded.base(torch.tensor([ids])).last_hidden_state[0, -1]).numpy()
+    np.testing.assert_allclose(predict(begun, loaded, batch=1)[0], own, atol=2e-5)
 
 
 class _Unwatched:
