@@ -121,7 +121,7 @@ def model_batches(ready: Prepared, options: RunOptions) -> Iterator[dict[str, to
     for rows in windows(len(ready.groups)):
         placed = ready.place(rows)
         lengths = [len(one.encoded) for one in placed]
-        sizes = [map_bytes(kinds, n, options.top_for(n)) for n in lengths]
+        sizes = [map_bytes(kinds, one.encoded, options) for one in placed]
         for batch in batches(lengths, options.batch_size, sizes.__getitem__):
             yield model_inputs(ready.loaded, [placed[i] for i in batch])
 

@@ -14,15 +14,17 @@ from typing import Any
 
 import torch
 
-CPU_BYTES = 1 << 20
-"""Weights of one block on a CPU: with the copies that eager attention makes, a cache's size."""
+from .overhear import Overhearing
+
+CPU_BYTES = 1 << 22
+"""Weights of one block on a CPU: fewer pay more for calls than they save by fitting its caches."""
 DEVICE_BYTES = 1 << 28
 """Weights of one block on a GPU, where few large kernels are faster than many small ones."""
 MIN_ROWS = 32
 """Rows of one block at least: products of fewer rows are slow whatever the cache does."""
 
 Eager = Callable[..., tuple[torch.Tensor, torch.Tensor | None]]
-Show = Callable[[slice, slice, torch.Tensor, torch.Tensor | None], None]
+Show = Callable[[slice, slice, torch.Tensor, torch.Tensor | None, torch.Tensor | None], None]
 
 
 def own_eager_attention(module: torch.nn.Module) -> Eager | None:
@@ -51,17 +53,20 @@ def attend(
         key, value: [batch, key heads, keys, width of a head].
         mask: as the model made it, [batch or 1, 1 or heads, queries or 1, keys], or None.
         options: the model's other arguments to its attention function.
-        show: is given each block's examples, rows, weights and mask.
+        show: is given each block's examples, rows, weights, mask and, on a CPU, the scores whose
+            softmax the weights are, where the function lets them be overheard.
 
     Returns:
         Outputs [batch, queries, heads, width of a head], as ``eager`` gives them.
     """
     batch, heads, queries, _ = query.shape
     blocks = list(cut(batch, queries, heads * key.shape[2] * query.element_size(), query.device))
+    if query.device.type == "cpu":
+        eager = _Overheard(eager)
     if len(blocks) == 1:
         output, weights = eager(module, query, key, value, mask, **options)
         assert weights is not None
-        show(*blocks[0], weights, mask)
+        show(*blocks[0], weights, mask, _scores(eager, weights))
         return output
     if blocks[0][1].stop < queries:
         # every block of rows needs all keys: copies that eager attention would make each time
@@ -82,12 +87,28 @@ def attend(
             **{name: _option(x, examples, rows, batch, queries) for name, x in options.items()},
         )
         assert weights is not None
-        show(examples, rows, weights, part)
+        show(examples, rows, weights, part, _scores(eager, weights))
         if joined is None:
             joined = output.new_empty((batch, queries, *output.shape[2:]))
         joined[examples, rows] = output
     assert joined is not None
     return joined
+
+
+class _Overheard:
+    """An eager attention function with someone listening."""
+
+    def __init__(self, eager: Eager) -> None:
+        self._eager = eager
+        self.ear = Overhearing()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        with self.ear:
+            return self._eager(*args, **kwargs)
+
+
+def _scores(eager: Eager, weights: torch.Tensor) -> torch.Tensor | None:
+    return eager.ear.scores_of(weights) if isinstance(eager, _Overheard) else None
 
 
 def cut(

@@ -45,6 +45,7 @@ class Block:
         weights: [examples, query heads, rows, keys], as the model computed them.
         mask: what was added to the scores, [examples, 1 or heads, rows, keys]: 0 where a key is
             seen and the most negative number where not; None if nothing is masked.
+        scores: of the same type, what the weights are the softmax of; None where that is not known.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Block:
     rows: slice
     weights: torch.Tensor
     mask: torch.Tensor | None
+    scores: torch.Tensor | None = None
 
 
 class Tap(Protocol):
@@ -185,9 +187,14 @@ class Watch:
         layer = self._calls[kind]
 
         def show(
-            examples: slice, rows: slice, weights: torch.Tensor, mask: torch.Tensor | None
+            examples: slice,
+            rows: slice,
+            weights: torch.Tensor,
+            mask: torch.Tensor | None,
+            scores: torch.Tensor | None,
         ) -> None:
-            tap.attention(Block(kind, layer, examples, rows, weights, additive(mask, weights)))
+            mask = additive(mask, weights)
+            tap.attention(Block(kind, layer, examples, rows, weights, mask, scores))
 
         output = blocks.attend(eager, module, query, key, value, attention_mask, options, show)
         if self._norms is not None:

@@ -47,6 +47,10 @@ class Block(Protocol):
     def mask(self) -> torch.Tensor | None:
         """Additive, [examples or 1, heads or 1, rows, keys]; None if nothing is masked."""
 
+    @property
+    def scores(self) -> torch.Tensor | None:
+        """Like the weights, which are their softmax; None where that is not known."""
+
 
 class BatchLayout:
     """What is known of a padded batch, for one kind of attention.
@@ -375,12 +379,13 @@ class View:
 
     Attributes:
         weights: [examples, heads, rows, keys], of the model's type: widen before summing.
+        scores: like the weights, which are their softmax; None where that is not known.
         part: what is known of the block's examples and rows.
         seen: which keys its rows can see.
     """
 
     def __init__(self, block: Block, part: Part) -> None:
-        self.weights = block.weights
+        self.weights, self.scores = block.weights, block.scores
         self.part = part
         self.seen = part.seen(block.mask)
 

@@ -162,9 +162,15 @@ def test_slices_equal_the_whole_with_any_mask_and_bias(
     seen = torch.zeros(b, h, q, k, dtype=torch.float64)
 
     def show(
-        examples: slice, rows: slice, weights: torch.Tensor, part: torch.Tensor | None
+        examples: slice,
+        rows: slice,
+        weights: torch.Tensor,
+        part: torch.Tensor | None,
+        scores: torch.Tensor | None,
     ) -> None:
         assert (part is None) == (mask is None)
+        assert scores is not None
+        torch.testing.assert_close(scores.softmax(-1), weights)
         seen[examples, :, rows] = weights
 
     module = Module()
