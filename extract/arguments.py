@@ -125,7 +125,7 @@ def _add_task(run: argparse.ArgumentParser) -> None:
     )
     add(
         "--generate",
-        type=_whole,
+        type=whole,
         default=0,
         metavar="N",
         help="language-model, seq2seq: let the model write at most N tokens first",
@@ -141,10 +141,10 @@ def _add_task(run: argparse.ArgumentParser) -> None:
 
 def _add_amounts(run: argparse.ArgumentParser) -> None:
     add = run.add_argument_group("how much of it").add_argument
-    add("--limit", type=_whole, metavar="N", help="only the first N texts")
+    add("--limit", type=whole, metavar="N", help="only the first N texts")
     add(
         "--attention",
-        type=_maps,
+        type=maps,
         default=DEFAULT_MAPS,
         metavar="all|none|N",
         help=f"keep attention maps of the first N texts (default: {DEFAULT_MAPS})",
@@ -152,7 +152,7 @@ def _add_amounts(run: argparse.ArgumentParser) -> None:
     add(
         "--attention-top",
         dest="top",
-        type=_whole,
+        type=whole,
         metavar="K",
         help="keep the K largest weights of each row and the sum of the rest; 0 keeps all "
         f"(default: {DEFAULT_TOP} for texts of more than {SPARSE_ABOVE:,} tokens, else all)",
@@ -169,10 +169,10 @@ def _add_amounts(run: argparse.ArgumentParser) -> None:
         action="store_false",
         help="do not keep the norms of value vectors beside the maps",
     )
-    add("--max-length", type=_whole, metavar="N", help="tokens per text (default: the model's)")
+    add("--max-length", type=whole, metavar="N", help="tokens per text (default: the model's)")
     add(
         "--map-sample",
-        type=_whole,
+        type=whole,
         metavar="N",
         help="fit t-SNE on N points at most and place the others on the map (default: 10,000)",
     )
@@ -180,7 +180,7 @@ def _add_amounts(run: argparse.ArgumentParser) -> None:
 
 def _add_engine(run: argparse.ArgumentParser) -> None:
     add = run.add_argument_group("how it runs").add_argument
-    add("--batch-size", type=_whole, default=32, metavar="N", help="texts at once (default: 32)")
+    add("--batch-size", type=whole, default=32, metavar="N", help="texts at once (default: 32)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     add(
         "--device-map",
@@ -194,9 +194,9 @@ def _add_engine(run: argparse.ArgumentParser) -> None:
         default="auto",
         help="of the weights; auto is float32 on a CPU, else the checkpoint's (default: auto)",
     )
-    add("--threads", type=_whole, metavar="N", help="CPU threads (default: all cores)")
-    add("--seed", type=_whole, default=0, metavar="N", help="of t-SNE and samples (default: 0)")
-    add("--perplexity", type=_number, default=30.0, metavar="X", help="of t-SNE (default: 30)")
+    add("--threads", type=whole, metavar="N", help="CPU threads (default: all cores)")
+    add("--seed", type=whole, default=0, metavar="N", help="of t-SNE and samples (default: 0)")
+    add("--perplexity", type=number, default=30.0, metavar="X", help="of t-SNE (default: 30)")
     add("--resume", action="store_true", help="go on with an unfinished run of this command")
     add("--restart", action="store_true", help="throw an unfinished run of this command away")
 
@@ -211,21 +211,24 @@ def _pairs(option: str, given: Sequence[str], form: str) -> dict[str, str]:
     return found
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """A whole number."""
     try:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f'"{text}" is no whole number') from None
 
 
-def _number(text: str) -> float:
+def number(text: str) -> float:
+    """A number."""
     try:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f'"{text}" is no number') from None
 
 
-def _maps(text: str) -> int | None:
+def maps(text: str) -> int | None:
+    """How many texts keep their attention maps: all (None), none (0) or so many."""
     if text in ("all", "none"):
         return None if text == "all" else 0
     try:

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import maps, number, whole
 from .options import ArrayOptions, ImportOptions, InterpretOptions
 
 if TYPE_CHECKING:
@@ -92,15 +93,15 @@ def _add_arrays(kinds: Any, kind: str) -> None:
     add("--examples", type=Path, required=True, metavar="FILE", help="JSON Lines: id, tokens, ...")
     _add_common(parser)
     add("--architecture", default="", metavar="NAME", help="class of the model, to be shown")
-    add("--seed", type=_whole, default=0, metavar="N", help="of the t-SNE (default: 0)")
-    add("--perplexity", type=_number, default=30.0, metavar="X", help="of t-SNE (default: 30)")
+    add("--seed", type=whole, default=0, metavar="N", help="of the t-SNE (default: 0)")
+    add("--perplexity", type=number, default=30.0, metavar="X", help="of t-SNE (default: 30)")
     add(
         "--map-sample",
-        type=_whole,
+        type=whole,
         metavar="N",
         help="points that t-SNE is fitted on at most; others are placed on the map",
     )
-    add("--threads", type=_whole, metavar="N", help="CPU threads (default: all cores)")
+    add("--threads", type=whole, metavar="N", help="CPU threads (default: all cores)")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +110,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add("--name", default="", help="name of the model for people (default: from the file)")
     add(
         "--attention",
-        type=_maps,
+        type=maps,
         metavar="all|none|N",
         help="keep whole attention maps of the first N texts that have one (default: all)",
     )
@@ -154,26 +155,3 @@ def _show(summary: Summary) -> None:
         out.print(Text.assemble((f"{'note':<10}", "bold yellow"), printable(note)))
     path = printable(shlex.quote(str(summary.output)))
     out.print(Text(f"\nNext: interpret-tui {path}"))
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'"{text}" is no whole number') from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'"{text}" is no number') from None
-
-
-def _maps(text: str) -> int | None:
-    if text in ("all", "none"):
-        return None if text == "all" else 0
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'"{text}" is neither all, none nor a number') from None
