@@ -222,6 +222,10 @@ def check_weights(what: str, values: npt.NDArray[Any], least: float = 0.0) -> No
     Raises:
         ValueError: not so; the message begins with ``what``.
     """
+    halves = least == 0 and values.dtype == np.float16
+    # as integers halves from 0 to 1 are the smallest, and are compared a hundred times as fast
+    if halves and values.view(np.uint16).max(initial=0) <= _ONE:
+        return
     if values.size and not (values.min() >= least and values.max() <= 1 + 1e-4):  # NaN neither
         raise ValueError(f"{what} must lie between 0 and 1")
 
@@ -233,6 +237,7 @@ def decode_attention(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return _SQUARES.take(stored)
 
 
+_ONE = int(np.float16(1).view(np.uint16))
 _SQUARES: npt.NDArray[np.float32] = (np.arange(256, dtype=np.float32) / np.float32(255)) ** 2
 _HALVES: npt.NDArray[np.float32] = np.arange(1 << 16, dtype="<u2").view("<f2").astype(np.float32)
 """Every float16 by its bits: three times as fast as numpy's own conversion."""

@@ -34,7 +34,7 @@ class PackedAttention:
     encoding: Encoding
     shape: tuple[int, int, int, int]
     checksums: bytes
-    data: bytes
+    data: bytes | memoryview
 
     def check(self) -> None:
         """Whether the sizes fit each other; the weights are not looked at.
@@ -60,13 +60,16 @@ class PackedAttention:
             raise ValueError(f"{len(self.data)} bytes do not fit the shape {self.shape}")
 
 
-def pack_attention(kind: AttentionKind, encoding: Encoding, maps: npt.ArrayLike) -> PackedAttention:
+def pack_attention(
+    kind: AttentionKind, encoding: Encoding, maps: npt.ArrayLike, *, copy: bool = True
+) -> PackedAttention:
     """Packs attention weights: [layers, heads, queries, keys].
 
     Args:
         kind: which attention, as the file's ``Meta.attention`` has it.
         encoding: "float16" or "uint8"; for others see :func:`pack_sparse_attention`.
         maps: the weights.
+        copy: False lets ``data`` be the very memory of float16 ``maps``, which nobody may change.
 
     Raises:
         ValueError: a wrong shape, a weight outside [0, 1], too many weights for a record, or no
@@ -77,7 +80,7 @@ def pack_attention(kind: AttentionKind, encoding: Encoding, maps: npt.ArrayLike)
         raise ValueError(f"the shape {weights.shape} does not fit {kind}")
     data = layout.encode_attention(weights, encoding)
     queries, keys = data.shape[2:]
-    return _packed(kind, encoding, queries, keys, data)
+    return _packed(kind, encoding, queries, keys, data, copy=copy)
 
 
 def pack_sparse_attention(
@@ -109,7 +112,13 @@ def pack_sparse_attention(
 
 
 def _packed(
-    kind: AttentionKind, encoding: Encoding, queries: int, keys: int, data: npt.NDArray[Any]
+    kind: AttentionKind,
+    encoding: Encoding,
+    queries: int,
+    keys: int,
+    data: npt.NDArray[Any],
+    *,
+    copy: bool = True,
 ) -> PackedAttention:
     if not 0 < queries * keys <= layout.MAX_TOKENS**2:
         raise ValueError(f"{queries} queries, {keys} keys")
@@ -121,4 +130,5 @@ def _packed(
     checks = [layout.checksum(heads[i * size : (i + 1) * size]) for i in range(number)]
     shape = (kind.layers, kind.heads, queries, keys)
     checksums = np.array(checks, dtype="<u4").tobytes()
-    return PackedAttention(kind.name, encoding, shape, checksums, data.tobytes())
+    stored = data.tobytes() if copy else heads
+    return PackedAttention(kind.name, encoding, shape, checksums, stored)

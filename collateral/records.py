@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import layout, sections
+from . import crc, layout, sections
 from .growing import Growing
 from .packing import PackedAttention
 from .schema import AttentionKind, Meta
@@ -63,6 +63,18 @@ class Lengths:
             raise ValueError(f"the {side} is not known: add the examples with source_tokens")
         source = self._source[example]
         return source if side == "source" else self._tokens[example] - source
+
+
+MANY_BYTES = 1 << 20
+"""From here on it pays to make the checksum of a record from those of its heads."""
+
+
+def _checksum(before: bytes, packed: PackedAttention) -> int:
+    """That of a record, ``before`` and the heads."""
+    if len(packed.data) < MANY_BYTES:
+        return layout.checksum(before, packed.data)
+    heads = np.frombuffer(packed.checksums, dtype="<u4").tolist()
+    return crc.joined(layout.checksum(before), heads, len(packed.data) // len(heads))
 
 
 class AttentionRecords:
@@ -142,7 +154,7 @@ class AttentionRecords:
             "keys": packed.shape[3],
             "offset": offset,
             "length": len(before) + len(packed.data),
-            "checksum": layout.checksum(before, packed.data),
+            "checksum": _checksum(before, packed),
             "checksums_at": offset + before.rindex(b"\xa4data") - len(packed.checksums),
             "data_at": offset + len(before),
         }

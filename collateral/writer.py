@@ -395,7 +395,7 @@ class Writer:
         """
         with _about(f"attention of example {example_row}"):
             info = self._attention.check(example_row, kind)
-            packed = packing.pack_attention(info, encoding, maps)
+            packed = packing.pack_attention(info, encoding, maps, copy=False)
             self._attention.put(int(example_row), packed)
 
     def add_sparse_attention(

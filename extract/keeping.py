@@ -31,14 +31,13 @@ class KeptMap:
         self.queries, self.keys, self.top = queries, keys, top
         self._kind, self._dtype = kind, dtype
         # 8-bit weights are rounded once, from float32; half precision is how float16 is written
-        self._half = dtype == "float16" or top > 0
-        stored: npt.DTypeLike = np.float16 if self._half else np.float32
+        stored = torch.float16 if dtype == "float16" or top > 0 else torch.float32
         shape = (kind.layers, kind.heads, queries)
+        self._weights = torch.empty((*shape, top or keys), dtype=stored)
         if top:
             index: npt.DTypeLike = np.uint16 if keys <= 1 << 16 else np.uint32
             self._indices: npt.NDArray[Any] = np.zeros((*shape, top), dtype=index)
             self._rest = np.zeros(shape, dtype=np.float16)
-        self._weights: npt.NDArray[Any] = np.zeros((*shape, top or keys), dtype=stored)
 
     def add(self, layer: int, rows: slice, weights: torch.Tensor) -> None:
         """Copies some rows of a layer.
@@ -50,8 +49,7 @@ class KeptMap:
         """
         if not self.top:
             # torch narrows to half precision some forty times faster than numpy does
-            kept = weights.to(torch.float16 if self._half else torch.float32)
-            self._weights[layer, :, rows] = kept.cpu().numpy()
+            self._weights[layer, :, rows].copy_(weights)
             return
         found = torch.topk(weights, self.top, dim=-1, sorted=False)
         order = found.indices.argsort(dim=-1)
@@ -60,16 +58,16 @@ class KeptMap:
             0.0, 1.0
         )
         self._indices[layer, :, rows] = found.indices.gather(-1, order).cpu().numpy()
-        self._weights[layer, :, rows] = kept.to(torch.float16).cpu().numpy()
+        self._weights[layer, :, rows].copy_(kept)
         self._rest[layer, :, rows] = rest.to(torch.float16).cpu().numpy()
 
     def packed(self) -> PackedAttention:
         """All layers, as the file keeps them."""
         if self.top:
             return pack_sparse_attention(
-                self._kind, self._indices, self._weights, self._rest, self.keys
+                self._kind, self._indices, self._weights.numpy(), self._rest, self.keys
             )
-        return pack_attention(self._kind, self._dtype, self._weights)
+        return pack_attention(self._kind, self._dtype, self._weights.numpy(), copy=False)
 
 
 def map_bytes(kinds: Sequence[AttentionKind], encoded: Encoded, options: RunOptions) -> int:
