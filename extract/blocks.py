@@ -16,7 +16,7 @@ import torch
 
 from .overhear import Overhearing
 
-CPU_BYTES = 1 << 22
+CPU_BYTES = 1 << 21
 """Weights of one block on a CPU: fewer pay more for calls than they save by fitting its caches."""
 DEVICE_BYTES = 1 << 28
 """Weights of one block on a GPU, where few large kernels are faster than many small ones."""

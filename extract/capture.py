@@ -99,6 +99,7 @@ class Watch:
         self._anatomy = anatomy
         self._known = known
         self._norms, self._finder = norms, finder
+        self._values = True
         self._tap: Tap | None = None
         self._stack = anatomy.stacks[0]
         self._calls: Counter[str] = Counter()
@@ -106,18 +107,27 @@ class Watch:
         self._output: torch.Tensor | None = None
         self._last: dict[str, torch.Tensor] = {}
 
-    def run(self, inputs: Mapping[str, torch.Tensor], tap: Tap, *, full: bool = False) -> Ran:
+    def run(
+        self,
+        inputs: Mapping[str, torch.Tensor],
+        tap: Tap,
+        *,
+        full: bool = False,
+        values: bool = True,
+    ) -> Ran:
         """One forward call without gradients.
 
         Args:
             inputs: keyword arguments of the model, on its device.
             tap: sees every layer's attention once and every hidden state once.
             full: run the head as well.
+            values: show norms of values, if there are any to be shown.
 
         Raises:
             ExtractError: the model did not run the layers that it ran before.
         """
         self._tap, self._stack, self._within = tap, self._anatomy.stacks[0], 0
+        self._values = values
         self._calls.clear()
         try:
             with torch.inference_mode():
@@ -197,7 +207,7 @@ class Watch:
             tap.attention(Block(kind, layer, examples, rows, weights, mask, scores))
 
         output = blocks.attend(eager, module, query, key, value, attention_mask, options, show)
-        if self._norms is not None:
+        if self._norms is not None and self._values:
             tap.values(kind, layer, self._norms.of(module, value, query.shape[1]))
         tap.layer(kind, layer)
         if self._finder is not None:

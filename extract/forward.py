@@ -144,7 +144,8 @@ class Runner:
         tap = BatchTap(self, batch, keep)
         full = self._predictor is not None and self._predictor.full
         try:
-            ran = self._watch.run(model_inputs(self.loaded, batch), tap, full=full)
+            inputs = model_inputs(self.loaded, batch)
+            ran = self._watch.run(inputs, tap, full=full, values=any(keep))
             with torch.inference_mode():
                 return tap.outcomes(self._predictions(ran, batch))
         except MemoryError as error:

@@ -196,12 +196,12 @@ class VectorStore:
             raise ValueError(
                 f"vectors of shape {found.shape}, expected ({self.layers}, points, {self.width})"
             )
-        for layer, vectors in enumerate(found):
-            if not np.isfinite(vectors).all():
-                raise ExtractError(
-                    f"The hidden states of layer {layer} hold values that are not numbers, so that "
-                    "they have no map; try --dtype float32."
-                )
+        if not np.isfinite(found).all():
+            layer = int(np.argmin(np.isfinite(found).all((1, 2))))
+            raise ExtractError(
+                f"The hidden states of layer {layer} hold values that are not numbers, so that "
+                "they have no map; try --dtype float32."
+            )
         self._pending.append(found)
         self._waiting += found.nbytes
         self.points += found.shape[1]

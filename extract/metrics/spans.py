@@ -44,13 +44,21 @@ class SpanIndex:
 
     def to(self, device: torch.device | str) -> SpanIndex:
         """The table on a device."""
+        if self.positions.device == torch.device(device):
+            return self
         return SpanIndex(self.positions.to(device), self.real.to(device))
 
     def mean(self, states: torch.Tensor, examples: torch.Tensor) -> torch.Tensor:
         """Mean over each span of states [batch, tokens, width] → float32 [pairs, width]."""
+        if self.positions.shape[1] == 1:
+            return states[examples, self.positions[:, 0]].to(torch.float32)
         vectors = states[examples[:, None], self.positions].to(torch.float32)
-        vectors = vectors * self.real[:, :, None]
-        return vectors.sum(1) / self.real.sum(1, keepdim=True)
+        return torch.bmm(self._shares[:, None, :], vectors).squeeze(1)
+
+    @cached_property
+    def _shares(self) -> torch.Tensor:
+        """float32 [pairs, longest]: of each token in the mean over its span."""
+        return self.real / self.real.sum(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,8 @@ class PairIndex:
 
     def to(self, device: torch.device | str) -> PairIndex:
         """The index on a device."""
+        if self.examples.device == torch.device(device):
+            return self
         return PairIndex(self.examples.to(device), self.first.to(device), self.second.to(device))
 
 
