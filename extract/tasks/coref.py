@@ -307,32 +307,29 @@ def _common(answers: Sequence[bool | None]) -> str | None:
 
 def _point_rows(placed: Placed[TextGroup], judged: Sequence[Judged]) -> list[Values]:
     """One row per point. A piece of several spans takes words and role from the first of them."""
-    rows: list[Values] = []
-    for start, stop in placed.points:
-        mentions: list[tuple[str, str]] = []
-        around: list[Judged] = []
-        for pair, one in zip(placed.pairs, judged, strict=True):
-            sides = (
-                (pair.span1, one.record.span1.text, "candidate"),
-                (pair.span2, one.record.span2.text, "pronoun"),
-            )
-            inside = [(text, role) for span, text, role in sides if _within(start, stop, span)]
-            mentions += inside
-            around += [one] * bool(inside)
-        rows.append(
-            {
-                "mention": mentions[0][0],
-                "role": mentions[0][1],
-                "gold": _common([one.gold for one in around]),
-                "prediction": _common([one.prediction for one in around]),
-                "correct": _all_right([one.correct for one in around]),
-            }
+    mentions: list[tuple[str, str]] = [("", "")] * len(placed.points)
+    around: list[list[Judged]] = [[] for _ in placed.points]
+    # the last writes first, so that the first span of a piece has the say
+    for pair, one in zip(reversed(placed.pairs), reversed(judged), strict=True):
+        sides = (
+            (pair.points2, one.record.span2.text, "pronoun"),
+            (pair.points1, one.record.span1.text, "candidate"),
         )
-    return rows
-
-
-def _within(start: int, stop: int, span: Range) -> bool:
-    return span[0] <= start and stop <= span[1]
+        for points, text, role in sides:
+            for i in range(*points):
+                mentions[i] = (text, role)
+                if not around[i] or around[i][-1] is not one:
+                    around[i].append(one)
+    return [
+        {
+            "mention": text,
+            "role": role,
+            "gold": _common([one.gold for one in pairs]),
+            "prediction": _common([one.prediction for one in pairs]),
+            "correct": _all_right([one.correct for one in pairs]),
+        }
+        for (text, role), pairs in zip(mentions, around, strict=True)
+    ]
 
 
 def _extras(
