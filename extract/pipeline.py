@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from collateral import layout
+
 from . import plugins
 from .assemble import Assembly, arcs_of, create, described_metrics
 from .capture import watching
@@ -103,6 +105,10 @@ def check_target(options: RunOptions) -> None:
         raise ExtractError(f"There is no folder {folder} to write {path.name} in; make it first.")
     if path.exists() and options.data.exists() and path.samefile(options.data):
         raise UsageError(f"--output and --data are the same file ({path}); choose another name.")
+    if not _may_be_replaced(path):
+        raise ExtractError(
+            f"{path} exists and is no collateral file; choose another --output, or remove it first."
+        )
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -110,6 +116,16 @@ def check_target(options: RunOptions) -> None:
         raise ExtractError(
             f"{folder} cannot be written to ({error.strerror}); choose another --output."
         ) from error
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether nothing is lost that is not ours: no file, an empty one, or a collateral file."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(layout.HEAD_START))
+    except OSError:
+        return True  # it is not there, or writing says what is wrong
+    return start in (b"", layout.HEAD_START)
 
 
 def forward(

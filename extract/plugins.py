@@ -47,7 +47,7 @@ def _load_installed(entry: importlib.metadata.EntryPoint) -> None:
 def blamed(error: BaseException) -> str | None:
     """Whose mistake an error is, in a sentence, if it was raised in the code of a plug-in file."""
     for name in reversed(traceback.extract_tb(error.__traceback__)):
-        if Path(name.filename) in _files:
+        if Path(name.filename).resolve() in _files:
             return (
                 f"The plug-in {name.filename} failed in {name.name}, line {name.lineno} "
                 f"({_first(error).rstrip('.')}); mend it there."
@@ -72,7 +72,7 @@ def _load_file(file: Path) -> None:
         raise ExtractError(f"{file} is no Python file; --plugin takes one that ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    _files.add(file)
+    _files.add(file.resolve())
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -94,6 +94,6 @@ def _where(error: BaseException, file: Path) -> str:
     found = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == str(file)
+        if Path(frame.filename).resolve() == file.resolve()
     ]
     return f", line {found[-1]}" if found else ""

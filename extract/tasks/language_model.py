@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from collateral.schema import Column
 
@@ -212,7 +213,10 @@ class LanguageModel(Texts):
         if scores is None:
             return replace(base, items=[])
         first = 0 if placed.encoded.source is None else source_of(placed.encoded)
-        means, tally = summed(placed, scores, first)
+        means, _ = summed(placed, scores, first)
+        # the likeliest token is what the model wrote: that says nothing of how well it predicts
+        given = [not self._is_written(placed, i) for i in range(first, len(placed.encoded))]
+        _, tally = summed(placed, scores, first, np.array(given, dtype=np.bool_))
         if self._masked:
             means.pop("perplexity", None)
         marks = [self._mark(self._is_written(placed, i)) for i in range(len(placed.encoded))]
@@ -262,15 +266,23 @@ class LanguageModel(Texts):
         }
 
 
-def summed(placed: Placed[Any], scores: TokenScores, first: int) -> tuple[Values, dict[str, float]]:
+def summed(
+    placed: Placed[Any],
+    scores: TokenScores,
+    first: int,
+    among: npt.NDArray[np.bool_] | None = None,
+) -> tuple[Values, dict[str, float]]:
     """Means over the tokens of an example that are scored and not special, and its tally.
 
     Args:
         placed: the example.
         scores: of the tokens from ``first`` on.
         first: the first token that is scored or could be.
+        among: bool [tokens from first on], those that count; all if not given.
     """
     counted = (scores.rank > 0) & ~placed.encoded.special[first:]
+    if among is not None:
+        counted &= among
     count = int(counted.sum())
     if not count:
         return {**dict.fromkeys(EXAMPLES), "scored": 0.0}, {}

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 import collateral
+from collateral import layout
 from extract import batches, forward, maps, pipeline, windows
 from extract.errors import BadLine, ExtractError, UsageError
 from extract.options import RunOptions
@@ -347,7 +348,7 @@ def test_more_tokens_than_the_model_takes(options: RunOptions) -> None:
 def test_a_failure_leaves_an_older_file_as_it_was(
     options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options.output.write_bytes(b"older")
+    options.output.write_bytes(layout.HEAD_START + b"older")
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -355,12 +356,19 @@ def test_a_failure_leaves_an_older_file_as_it_was(
     monkeypatch.setattr(maps, "project", stop)
     with pytest.raises(KeyboardInterrupt):
         run(options)
-    assert options.output.read_bytes() == b"older"
+    assert options.output.read_bytes() == layout.HEAD_START + b"older"
     assert not [p for p in options.output.parent.iterdir() if "partial" in p.name]
     monkeypatch.undo()
     run(dataclasses.replace(options, resume=True))
     with collateral.open(options.output) as c:
         assert c.examples["id"] == ["a", "b", "c"]
+
+
+def test_a_file_that_is_not_ours_is_not_replaced(options: RunOptions) -> None:
+    options.output.write_text("my notes")
+    with pytest.raises(ExtractError, match="exists and is no collateral file"):
+        pipeline.run(options)
+    assert options.output.read_text() == "my notes"
 
 
 def test_the_encoder_of_a_task_model_is_what_runs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,6 +151,7 @@ def test_a_plugin_that_fails_on_the_way_is_named(
     path = tmp_path / "bad.py"
     path.write_text(code, encoding="utf-8")
     asked = options(task, path)
+    path = Path(os.path.relpath(path))  # as it is typed
     command = ["run", "--model", asked.model, "--data", str(asked.data), "--task", task]
     assert main([*command, "-o", str(asked.output), "--plugin", str(path)]) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
