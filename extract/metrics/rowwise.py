@@ -113,8 +113,8 @@ def _sweep_several(view: View, examples: slice, out: torch.Tensor) -> None:
 def _largest(values: torch.Tensor) -> torch.Tensor:
     """The largest of the last axis, several times as fast as amax alone where its size is odd.
 
-    amax takes 32 values at a time and what is left over one by one: so a stretch of a multiple of 32
-    and the last 32, which overlap, or, of fewer values, halves that do.
+    amax takes 32 values at a time and what is left over one by one: so a stretch of a multiple of
+    32 and the last 32, which overlap, or, of fewer values, halves that do.
     """
     keys = values.shape[-1]
     stretch = keys - keys % 32
