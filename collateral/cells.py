@@ -94,36 +94,42 @@ class Cells:
         Raises:
             ValueError: one does not fit the column; ``where`` of its number begins the message.
         """
-        types = set(map(type, values))
-        if types <= _PLAIN[column.kind]:
-            if column.kind == "text":
-                texts = [value or "" for value in values]
-                return texts, [
-                    len(text) + 5 if text.isascii() else self._size(key, where(i), text)
-                    for i, text in enumerate(texts)
-                ]
-            if column.kind == "boolean":
-                return [UNKNOWN_BOOLEAN if value is None else int(value) for value in values], None
-            if column.kind == "continuous":
-                nan = float("nan")
-                return [nan if value is None else value for value in values], None
-            if not (set(values) - self._labels.get(key, {}).keys() - {None}):
-                return list(values), None
-        found = [self.cell(key, where(i), column, value) for i, value in enumerate(values)]
-        if column.kind == "categorical":
-            self._check_room(key, where, values)
-        sizes = [size for _, size in found] if column.kind == "text" else None
-        return [value for value, _ in found], sizes
+        if not set(map(type, values)) <= _PLAIN[column.kind]:
+            found = [self.cell(key, where(i), column, value) for i, value in enumerate(values)]
+            if column.kind == "categorical":
+                self._check_new(key, where, column, values)
+            sizes = [size for _, size in found] if column.kind == "text" else None
+            return [value for value, _ in found], sizes
+        if column.kind == "text":
+            texts = [value or "" for value in values]
+            return texts, [
+                len(text) + 5 if text.isascii() else self._size(key, where(i), text)
+                for i, text in enumerate(texts)
+            ]
+        if column.kind == "boolean":
+            return [UNKNOWN_BOOLEAN if value is None else int(value) for value in values], None
+        if column.kind == "continuous":
+            nan = float("nan")
+            return [nan if value is None else value for value in values], None
+        self._check_new(key, where, column, values)
+        return list(values), None
 
-    def _check_room(self, key: str, where: Callable[[int], str], values: Sequence[Any]) -> None:
-        """Whether there are numbers for all new labels together."""
-        known = set(self._labels.get(key, ())) | {None}
-        room = layout.MAX_LABELS - len(known) + 1
-        new = dict.fromkeys(value for value in values if value not in known)
-        if len(new) > room:
-            number = values.index(list(new)[room])
-            what = f"{where(number)}: column {key} has more than {layout.MAX_LABELS} labels"
-            raise ValueError(f"{what}; make it a text column")
+    def _check_new(
+        self, key: str, where: Callable[[int], str], column: Column, values: Sequence[Any]
+    ) -> None:
+        """Whether labels that are new can be kept, and there are numbers for all of them."""
+        known = self._labels.get(key, {})
+        new = [value for value in dict.fromkeys(values) if value is not None and value not in known]
+        for label in new:
+            self.cell(key, where(values.index(label)), column, label)
+        if len(new) > (room := layout.MAX_LABELS - len(known)):
+            what = f"{where(values.index(new[room]))}: column {key} has more than "
+            raise ValueError(f"{what}{layout.MAX_LABELS} labels; make it a text column")
+
+    def codes(self, key: str, labels: Sequence[str | None]) -> list[int]:
+        """The numbers of many labels, as :meth:`code` gives each."""
+        numbers = {label: self.code(key, label) for label in dict.fromkeys(labels)}
+        return [numbers[label] for label in labels]
 
     def code(self, key: str, label: str | None) -> int:
         """The number of a label of a categorical column, a new one if need be; -1 for None."""
@@ -173,7 +179,7 @@ def token_entry(where: str, text: str, tokens: Tokens) -> list[Any]:
         raise ValueError(
             f"{where}: token {token} spans characters {low} to {high} of a text of {len(text)}"
         )
-    if not all(isinstance(token, str) for token in tokens.texts):
+    if not all(issubclass(kind, str) for kind in set(map(type, tokens.texts))):
         raise ValueError(f"{where}: a token is not text")
     return [list(tokens.texts), offsets.tobytes(), special.tobytes(), words.tobytes()]
 

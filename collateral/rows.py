@@ -105,7 +105,7 @@ class Rows:
         for name, column_values, sizes in stored:
             key = f"{table}/{name}"
             if columns[name].kind == "categorical":
-                column_values = [self._cells.code(key, label) for label in column_values]
+                column_values = self._cells.codes(key, column_values)
             self._sections[key].append_all(column_values, sizes)
         if table in self._ids:
             self._ids[table].update(values["id"])

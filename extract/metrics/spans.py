@@ -50,9 +50,12 @@ class SpanIndex:
 
     def mean(self, states: torch.Tensor, examples: torch.Tensor) -> torch.Tensor:
         """Mean over each span of states [batch, tokens, width] → float32 [pairs, width]."""
-        if self.positions.shape[1] == 1:
-            return states[examples, self.positions[:, 0]].to(torch.float32)
-        vectors = states[examples[:, None], self.positions].to(torch.float32)
+        spans, longest = self.positions.shape
+        places = (examples[:, None] * states.shape[1] + self.positions).flatten()
+        vectors = states.flatten(0, 1).index_select(0, places).to(torch.float32)
+        if longest == 1:
+            return vectors
+        vectors = vectors.view(spans, longest, -1)
         return torch.bmm(self._shares[:, None, :], vectors).squeeze(1)
 
     @cached_property

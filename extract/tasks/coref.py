@@ -308,28 +308,33 @@ def _common(answers: Sequence[bool | None]) -> str | None:
 def _point_rows(placed: Placed[TextGroup], judged: Sequence[Judged]) -> list[Values]:
     """One row per point. A piece of several spans takes words and role from the first of them."""
     mentions: list[tuple[str, str]] = [("", "")] * len(placed.points)
-    around: list[list[Judged]] = [[] for _ in placed.points]
+    around: list[tuple[int, ...]] = [()] * len(placed.points)
     # the last writes first, so that the first span of a piece has the say
-    for pair, one in zip(reversed(placed.pairs), reversed(judged), strict=True):
+    for number in reversed(range(len(judged))):
+        pair, record = placed.pairs[number], judged[number].record
         sides = (
-            (pair.points2, one.record.span2.text, "pronoun"),
-            (pair.points1, one.record.span1.text, "candidate"),
+            (pair.points2, record.span2.text, "pronoun"),
+            (pair.points1, record.span1.text, "candidate"),
         )
         for points, text, role in sides:
             for i in range(*points):
                 mentions[i] = (text, role)
-                if not around[i] or around[i][-1] is not one:
-                    around[i].append(one)
+                if number not in around[i]:
+                    around[i] = (number, *around[i])
+    answers = {some: _answers([judged[number] for number in some]) for some in set(around)}
     return [
-        {
-            "mention": text,
-            "role": role,
-            "gold": _common([one.gold for one in pairs]),
-            "prediction": _common([one.prediction for one in pairs]),
-            "correct": _all_right([one.correct for one in pairs]),
-        }
-        for (text, role), pairs in zip(mentions, around, strict=True)
+        {"mention": text, "role": role, **answers[some]}
+        for (text, role), some in zip(mentions, around, strict=True)
     ]
+
+
+def _answers(judged: Sequence[Judged]) -> Values:
+    """What is known of a piece that these pairs are about."""
+    return {
+        "gold": _common([one.gold for one in judged]),
+        "prediction": _common([one.prediction for one in judged]),
+        "correct": _all_right([one.correct for one in judged]),
+    }
 
 
 def _extras(
