@@ -53,9 +53,9 @@ class SpanIndex:
         spans, longest = self.positions.shape
         places = (examples[:, None] * states.shape[1] + self.positions).flatten()
         vectors = states.flatten(0, 1).index_select(0, places).to(torch.float32)
-        if longest == 1:
+        if longest <= 1:
             return vectors
-        vectors = vectors.view(spans, longest, -1)
+        vectors = vectors.view(spans, longest, states.shape[-1])
         return torch.bmm(self._shares[:, None, :], vectors).squeeze(1)
 
     @cached_property
