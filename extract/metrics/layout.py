@@ -244,6 +244,12 @@ class Part:
         return self._put(self.layout.repeated[self.examples, self.rows])
 
     @cached_property
+    def same_separators(self) -> tuple[int, ...] | None:
+        """Where separators stand if they stand in the same places in all of the examples."""
+        places = set(self.layout.separator_places[self.examples])
+        return places.pop() if len(places) == 1 else None
+
+    @cached_property
     def separator_columns(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Positions of separators, int64 [examples, most], and which of them are real."""
         marks = self.layout.separators[self.examples]

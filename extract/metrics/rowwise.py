@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -79,18 +79,7 @@ def _sweep_one(view: View, example: int, rows: slice, out: torch.Tensor) -> None
         slice(start + rows.start, start + last),
         (norm, distance, information),
     )
-    # the stretches between separators, whose largest weights need no copy without the separators
-    separators = layout.separator_places[number]
-    begins, ends = (0, *(at + 1 for at in separators)), (*separators, keys)
-    found = [
-        _largest(block[..., a : min(b, keys)])
-        for a, b in zip(begins, ends, strict=True)
-        if a < min(b, keys)
-    ]
-    if found:
-        largest.copy_(functools.reduce(torch.maximum, found))
-    else:
-        largest.zero_()
+    _largest_between(block, layout.separator_places[number], largest)
 
 
 def _sweep_several(view: View, examples: slice, out: torch.Tensor) -> None:
@@ -104,10 +93,27 @@ def _sweep_several(view: View, examples: slice, out: torch.Tensor) -> None:
         total -= (block[..., first:] * part.outside[examples, ..., first:]).sum(-1)
     scores = None if view.scores is None else view.scores[examples]
     _reduce(block, scores, layout, part.rows, (norm, distance, information))
-    if part.has_separators:
+    separators = part.same_separators
+    if separators is None:
         room = layout.scratch(block.numel(), block.device).view(block.shape)
-        block = torch.mul(block, part.others[examples], out=room)
-    largest.copy_(_largest(block))
+        largest.copy_(_largest(torch.mul(block, part.others[examples], out=room)))
+    else:
+        _largest_between(block, separators, largest)
+
+
+def _largest_between(block: torch.Tensor, separators: Sequence[int], out: torch.Tensor) -> None:
+    """The largest of the stretches between separators: no copy without them is needed."""
+    keys = block.shape[-1]
+    begins, ends = (0, *(at + 1 for at in separators)), (*separators, keys)
+    found = [
+        _largest(block[..., a : min(b, keys)])
+        for a, b in zip(begins, ends, strict=True)
+        if a < min(b, keys)
+    ]
+    if found:
+        out.copy_(functools.reduce(torch.maximum, found))
+    else:
+        out.zero_()
 
 
 def _largest(values: torch.Tensor) -> torch.Tensor:
@@ -212,12 +218,12 @@ def first(view: View, out: torch.Tensor) -> None:
 def separators(view: View, out: torch.Tensor) -> None:
     """Σ_j A_ij over separators."""
     weights, part = view.weights, view.part
-    if len(weights) > 1:
+    places = part.same_separators
+    if places is None:
         columns, real = part.separator_columns
         picked = weights.permute(0, 3, 1, 2)[part.example_numbers, columns]
         torch.sum(picked.to(torch.float32) * real[:, :, None, None], 1, out=out[0])
         return
-    places = view.layout.separator_places[part.examples.start]
     out[0] = weights[..., places[0]] if places else 0.0
     for place in places[1:]:
         out[0] += weights[..., place]
