@@ -27,15 +27,15 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from bench.harness import Candidate, Comparison, Spent, compare, stopwatch
 from collateral import Writer
 from extract import pipeline
-from extract.batches import batches, model_inputs
-from extract.capture import Block, watching
-from extract.keeping import map_bytes
+from extract.maps.vectors import VectorStore
+from extract.models.capture import Block, watching
 from extract.options import DEFAULT_MAPS, RunOptions
-from extract.parts import Workspace
-from extract.prepare import Prepared, prepare
 from extract.progress import Silent
-from extract.vectors import VectorStore
-from extract.windows import windows
+from extract.running.batches import batches, model_inputs
+from extract.running.keeping import map_bytes
+from extract.running.parts import Workspace
+from extract.running.prepare import Prepared, prepare
+from extract.running.windows import windows
 
 LENGTHS = ((32, 32, 256), (64, 32, 128), (128, 32, 128), (256, 16, 64), (512, 4, 32))
 """Tokens per text, texts per batch, texts."""

@@ -18,8 +18,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from transformers import AutoModel, AutoTokenizer
 
 from bench.harness import Candidate, Comparison, Spent, compare, stopwatch
-from extract import maps, projection, quality
-from extract.vectors import VectorStore
+from extract.maps import making as maps
+from extract.maps import projection, quality
+from extract.maps.vectors import VectorStore
 
 SENTENCES = Path(__file__).resolve().parents[2] / "shared" / "data" / "ud-ewt-dev.jsonl"
 POINTS = 5000

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from extract.data import PairRecord, Span, TextGroup
+from extract.data.pairs import PairRecord, Span, TextGroup
 
 # A sentence ends with . ! or ? and perhaps a closing quote, before a space and a capital letter.
 # Abbreviations ("St. John") are taken for ends too, which only makes an excerpt a little shorter.

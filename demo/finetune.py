@@ -29,7 +29,7 @@ from transformers import AutoModel, AutoTokenizer
 from demo.base_model import base_model
 from demo.scores import scores
 from demo.span_model import HEAD_FILE, Example, SpanPairModel, batches, prepare
-from extract.data import read_pairs
+from extract.data.pairs import read_pairs
 from extract.errors import ExtractError
 
 

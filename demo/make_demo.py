@@ -23,7 +23,7 @@ import collateral
 from demo.base_model import base_model
 from demo.excerpts import Chosen, choose, write
 from demo.span_model import HEAD_FILE
-from extract.data import TextGroup, read_pairs
+from extract.data.pairs import TextGroup, read_pairs
 from extract.errors import ExtractError
 
 TEXTS = 300

@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from extract.data import TextGroup
-from extract.encoding import encode
+from extract.data.encoding import encode
+from extract.data.pairs import TextGroup
 
 HEAD_FILE = "coref_head.safetensors"
 """The head's file beside the encoder's weights; tensors ``weight`` [1, 4 H] and ``bias`` [1]."""

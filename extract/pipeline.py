@@ -13,22 +13,22 @@ from pathlib import Path
 from collateral import layout
 
 from . import plugins
-from .assemble import Assembly, arcs_of, create, described_metrics
-from .capture import watching
-from .describe import describe_run, sparse_notes
 from .errors import BadLine, ExtractError, UsageError
-from .forward import Runner, metric_names
-from .maps import write_maps
+from .maps.making import write_maps
+from .maps.projection import Settings
+from .maps.vectors import VectorStore
 from .metrics.relations import RelationScores
+from .models.capture import watching
 from .options import RunOptions
-from .parts import Workspace
-from .prepare import Prepared, prepare
 from .progress import Reporter, Silent, stage
-from .projection import Settings
-from .resuming import workspace_of
+from .running.assemble import Assembly, arcs_of, create, described_metrics
+from .running.describe import describe_run, sparse_notes
+from .running.forward import Runner, metric_names
+from .running.parts import Workspace
+from .running.prepare import Prepared, prepare
+from .running.resuming import workspace_of
+from .running.windows import WindowRunner, windows
 from .tasks.base import Tables
-from .vectors import VectorStore
-from .windows import WindowRunner, windows
 
 
 @dataclass(frozen=True)

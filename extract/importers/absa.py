@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from collateral.schema import Column
 
-from ..encoding import span_tokens
+from ..data.encoding import span_tokens
+from ..data.fields import read_column
 from ..errors import ExtractError
-from ..fields import read_column
 from .common import Columns, Example, Item, Point, Problems, Values
 from .joined import FurtherColumns, Placed
 from .places import word_places

@@ -31,8 +31,8 @@ import numpy.typing as npt
 from collateral.schema import AttentionKind, Measure, Meta, ModelInfo, Setting
 
 from ..errors import ExtractError
+from ..maps.vectors import VectorStore
 from ..progress import Reporter, Silent, stage
-from ..vectors import VectorStore
 from .common import (
     Clock,
     Example,

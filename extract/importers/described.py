@@ -32,10 +32,10 @@ import numpy as np
 
 from collateral.schema import Column, TokenInfo, Tokens
 
+from ..data.fields import Value
+from ..data.readers.base import Record, kind_of
+from ..data.readers.jsonl import read_jsonl
 from ..errors import ExtractError
-from ..fields import Value
-from ..readers.base import Record, kind_of
-from ..readers.jsonl import read_jsonl
 from ..tasks.columns import cell, column_for, free_name
 from .align import conventions, joined, placed
 from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values, many

@@ -10,8 +10,8 @@ import numpy as np
 
 from collateral.schema import Column, TokenInfo, Tokens
 
+from ..data.fields import Value, read_column
 from ..errors import ExtractError
-from ..fields import Value, read_column
 from ..tasks.columns import cell, column_for, free_name, shared_fields
 from .align import SPECIAL, conventions, joined, placed
 from .common import Problems, Values, many

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..maps import make_maps
+from ..maps.making import make_maps
+from ..maps.projection import Settings
+from ..maps.vectors import VectorStore
 from ..progress import Reporter
-from ..projection import Settings
-from ..vectors import VectorStore
 from .common import Imported
 from .options import ArrayOptions
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from collateral.schema import Tokens
 
-from ..encoding import span_tokens
+from ..data.encoding import span_tokens
 from .common import Range, Unusable
 from .dictionary import Entry
 from .table import Row

@@ -1,10 +1,10 @@
 """What a head metric is, and the registries they are entered in by decorator.
 
-Attention is shown block by block (:class:`~extract.capture.Block`), and nothing of a block is kept
-but *row statistics*: numbers per example, head and query row. A metric of an example is made of
-row statistics once all layers have passed; it sees the heads of several layers side by side, so
-that short texts do not pay for a dozen small calls per layer. Three ways to add a metric of
-examples, from the simplest:
+Attention is shown block by block (:class:`~extract.models.capture.Block`), and nothing of a block
+is kept but *row statistics*: numbers per example, head and query row. A metric of an example is
+made of row statistics once all layers have passed; it sees the heads of several layers side by
+side, so that short texts do not pay for a dozen small calls per layer. Three ways to add a metric
+of examples, from the simplest:
 
 - :func:`row_metric`: a number per row, whose mean over the rows of the text is the metric;
 - :func:`row_statistic` and :func:`example_metric`: a number per row, and what is made of it;

@@ -31,7 +31,7 @@ Matches = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Block(Protocol):
-    """A part of one layer's attention, as :class:`extract.capture.Block`."""
+    """A part of one layer's attention, as :class:`extract.models.capture.Block`."""
 
     @property
     def layer(self) -> int: ...

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from collateral.schema import Column, Measure
 
-from ..encoding import Encoded
+from ..data.encoding import Encoded
 from ..errors import BadLine
 
 if TYPE_CHECKING:
-    from ..capture import Ran
+    from ..data.records import RecordSource
     from ..models import HeadKind, LoadedModel
-    from ..records import RecordSource
+    from ..models.capture import Ran
 
 Range = tuple[int, int]
 Group = TypeVar("Group")

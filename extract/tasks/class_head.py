@@ -12,8 +12,8 @@ import torch
 from ..errors import ExtractError
 
 if TYPE_CHECKING:
-    from ..capture import Ran
     from ..models import LoadedModel
+    from ..models.capture import Ran
     from .base import Placed
 
 _SEVERAL = (

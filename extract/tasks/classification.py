@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from collateral.schema import Column
 
-from ..encoding import Encoded
+from ..data.encoding import Encoded
+from ..data.fields import BadRecord, Fields, Value, kind_of
+from ..data.words import word_ranges
 from ..errors import BadLine, ExtractError
-from ..fields import BadRecord, Fields, Value, kind_of
-from ..words import word_ranges
 from .base import Given, Placed, Predictor, Rows, Source, Tables, Task, TaskOptions
 from .class_head import ClassPredictor, Heads, head_of
 from .columns import FieldColumns, as_text, check_kinds
@@ -22,8 +22,8 @@ from .reading import Parsed, further, identifier, read_each
 from .words import written_word
 
 if TYPE_CHECKING:
+    from ..data.records import RecordSource
     from ..models import LoadedModel
-    from ..records import RecordSource
     from .base import Values
 
 MOST_LABELS = 12

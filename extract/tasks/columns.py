@@ -9,9 +9,9 @@ from typing import cast
 from collateral import Writer
 from collateral.schema import Column, Kind
 
-from ..data import Value
+from ..data.fields import read_column
+from ..data.pairs import Value
 from ..errors import UsageError
-from ..fields import read_column
 
 MOST_CATEGORIES = 64
 

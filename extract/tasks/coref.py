@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from collateral.schema import Column, Measure
 
-from ..data import PairRecord, TextGroup, Value, pairs_from_records
-from ..encoding import Encoded
+from ..data.encoding import Encoded
+from ..data.pairs import PairRecord, TextGroup, Value, pairs_from_records
 from ..errors import BadLine
 from ..metrics import PAIR_METRICS
-from ..span_head import SpanPredictor, load_span_head
 from .base import (
     Given,
     Placed,
@@ -29,10 +28,11 @@ from .base import (
     Values,
 )
 from .columns import cell, check_kinds, column_for, free_name, shared_fields
+from .span_head import SpanPredictor, load_span_head
 
 if TYPE_CHECKING:
+    from ..data.records import RecordSource
     from ..models import LoadedModel
-    from ..records import RecordSource
 
 YES, NO, BOTH = "coreferent", "not coreferent", "ambiguous"
 
@@ -136,7 +136,7 @@ class Coref(Task[TextGroup]):
         self._pair_fields: dict[str, tuple[str, Column]] = {}
 
     def read(self, records: RecordSource, *, skip_bad: bool) -> Source[TextGroup]:
-        """Groups span pairs by their text; see :func:`extract.data.pairs_from_records`."""
+        """Groups span pairs by their text; see :func:`extract.data.pairs.pairs_from_records`."""
         reading = pairs_from_records(records, skip_bad=skip_bad)
         self._untyped = records.format in ("csv", "tsv", "tsv-unquoted")
         notes = []

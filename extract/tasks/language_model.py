@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from collateral.schema import Column
 
-from ..encoding import Encoded, source_of, token_names
+from ..data.encoding import Encoded, source_of, token_names
 from ..errors import BadLine, ExtractError, UsageError
-from ..generation import can_write, continued, generate, without_end
-from ..token_scores import TokenPredictor, TokenScores
 from .base import Placed, Predictor, Range, Rows, Tables, TaskOptions, Values
+from .generation import can_write, continued, generate, without_end
 from .text import Text, Texts
+from .token_scores import TokenPredictor, TokenScores
 
 if TYPE_CHECKING:
     from ..models import HeadKind, LoadedModel

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..encoding import Encoded
+from ..data.encoding import Encoded
 from ..errors import UsageError
 from .base import NOWHERE, Range
 from .words import WordRecord

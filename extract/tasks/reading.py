@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from ..data.fields import BadRecord, Fields, Value
 from ..errors import BadLine
-from ..fields import BadRecord, Fields, Value
 from .base import Source
 
 if TYPE_CHECKING:
-    from ..records import RecordSource
+    from ..data.records import RecordSource
 
 
 class _Named(Protocol):

@@ -10,19 +10,19 @@ import numpy as np
 
 from collateral.schema import Column
 
-from ..encoding import PART_BREAK, Encoded, source_of
+from ..data.encoding import PART_BREAK, Encoded, source_of
+from ..data.fields import BadRecord, Fields
 from ..errors import BadLine, ExtractError, UsageError
-from ..fields import BadRecord, Fields
-from ..generation import continued, first_tokens, generate
 from .base import Given, Placed, Predictor, Rows, Source, Tables, TaskOptions, Values
+from .generation import continued, first_tokens, generate
 from .language_model import LanguageModel
 from .points import check_found, parse_points
 from .reading import Parsed, further, identifier, read_each
 from .text import Text, about_tokens
 
 if TYPE_CHECKING:
+    from ..data.records import RecordSource
     from ..models import HeadKind, LoadedModel
-    from ..records import RecordSource
 
 _KNOWN = {"id", "text", "source", "target"}
 _CHOICES = ("all", "sample", "regex", "first", "last", "mean")

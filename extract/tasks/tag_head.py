@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .base import NOWHERE, Placed
 
 if TYPE_CHECKING:
-    from ..capture import Ran
+    from ..models.capture import Ran
 
 Said = tuple[str, float]
 """The label that a model gives to a word, and its probability."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from collateral.schema import Column
 
-from ..encoding import Encoded
+from ..data.encoding import Encoded
+from ..data.fields import BadRecord, Fields, Value
 from ..errors import BadLine, ExtractError
-from ..fields import BadRecord, Fields, Value
 from . import bio
 from .base import (
     NOWHERE,
@@ -33,8 +33,8 @@ from .tag_head import Said, TagPredictor
 from .words import WORD_FIELDS, WordRecord, read_words, word_tokens
 
 if TYPE_CHECKING:
+    from ..data.records import RecordSource
     from ..models import LoadedModel
-    from ..records import RecordSource
 
 NONE = "none"
 """What stands in a column of types for a word outside all spans."""

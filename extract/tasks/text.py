@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from collateral.schema import Column
 
-from ..encoding import Encoded
+from ..data.encoding import Encoded
+from ..data.fields import Fields, Value
 from ..errors import BadLine
-from ..fields import Fields, Value
 from .base import Given, Placed, Range, Rows, Source, Tables, Task, TaskOptions, Values
 from .columns import FieldColumns, check_kinds
 from .points import Choice, check_found, parse_points, points_of_text, quotas, sampled
@@ -18,8 +18,8 @@ from .reading import Parsed, further, identifier, read_each
 from .words import WORD_FIELDS, WordRecord, read_words, word_of_token, word_tokens, written_word
 
 if TYPE_CHECKING:
+    from ..data.records import RecordSource
     from ..models import LoadedModel
-    from ..records import RecordSource
 
 MOST_TOKENS = 5_000
 """About so many tokens become points, if nothing else is asked for."""

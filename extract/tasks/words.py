@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..encoding import Encoded
-from ..fields import BadRecord, Fields, Value
-from ..words import Sentence, sentence, word_ranges
+from ..data.encoding import Encoded
+from ..data.fields import BadRecord, Fields, Value
+from ..data.words import Sentence, sentence, word_ranges
 from .base import NOWHERE, Range, Words
 
 WORD_FIELDS = ("words", "text", "ranges", "heads", "deprels")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.excerpts import choose, excerpt, write
-from extract.data import PairRecord, Span, TextGroup, read_pairs
+from extract.data.pairs import PairRecord, Span, TextGroup, read_pairs
 
 
 def group(text: str, *pairs: tuple[str, str], name: str = "g-1") -> TextGroup:

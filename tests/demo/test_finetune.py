@@ -23,7 +23,7 @@ from demo.span_model import (
     prepare,
     span_means,
 )
-from extract.data import read_pairs
+from extract.data.pairs import read_pairs
 
 NAMES = ("anna", "bert", "carla", "dora", "emil", "fritz")
 WORDS = (*NAMES, "saw", "and", "then", "he", "##ra", "left", "smiled", "far", ".")

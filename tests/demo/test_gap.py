@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo.gap import COLUMNS, GapError, convert, main, records
-from extract.data import read_pairs
+from extract.data.pairs import read_pairs
 
 TEXT = "Zoë Lindqvist thanked Anna — “at last” — because she had waited."
 ROW = {

@@ -9,7 +9,7 @@ import pytest
 
 import collateral
 from demo.make_demo import MAPS, OUTPUT, TEXTS, DemoError, check, main, notice, select
-from extract.data import PairRecord, Span, TextGroup
+from extract.data.pairs import PairRecord, Span, TextGroup
 from tests.factory import write_collateral
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from extract.capture import Ran
-from extract.encoding import encode
-from extract.records import open_records
+from extract.data.encoding import encode
+from extract.data.records import open_records
+from extract.models.capture import Ran
 from extract.tasks.base import Placed, Rows, Source, Tables, Task
 
 

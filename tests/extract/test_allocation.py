@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from extract.allocation import keep_freed_memory
+from extract.models.allocation import keep_freed_memory
 
 PAGES = """
 import resource, sys

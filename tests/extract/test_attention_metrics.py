@@ -11,7 +11,6 @@ import pytest
 import scipy.stats
 import torch
 
-from extract.capture import Block
 from extract.metrics import (
     EXAMPLE_METRICS,
     PAIR_METRICS,
@@ -20,6 +19,7 @@ from extract.metrics import (
     example_metrics,
     rowwise,
 )
+from extract.models.capture import Block
 
 NAMES = example_metrics()
 Matrix = npt.NDArray[np.float64]

@@ -11,14 +11,13 @@ import pytest
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, BertModel
 
-from extract import blocks
-from extract.anatomy import anatomy_of
-from extract.blocks import attend, cut, own_eager_attention
-from extract.capture import Block, watching, watching_parts
 from extract.errors import ExtractError
-from extract.loading import HeadClass, HeadKind
-from extract.models import LoadedModel, describe
-from extract.probe import Probed
+from extract.models import LoadedModel, blocks, describe
+from extract.models.anatomy import anatomy_of
+from extract.models.blocks import attend, cut, own_eager_attention
+from extract.models.capture import Block, watching, watching_parts
+from extract.models.loading import HeadClass, HeadKind
+from extract.models.probe import Probed
 
 from . import tiny
 from .conftest import LAYERS

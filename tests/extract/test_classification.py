@@ -14,10 +14,10 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from extract.batches import model_inputs
-from extract.capture import watching
 from extract.errors import BadLine, ExtractError, UsageError
 from extract.models import HeadKind, load
+from extract.models.capture import watching
+from extract.running.batches import model_inputs
 from extract.tasks.base import TaskOptions
 from extract.tasks.classification import Classification
 

@@ -14,8 +14,10 @@ from safetensors.torch import save_file
 from transformers import AutoTokenizer, T5Config, T5Model
 
 import collateral
-from extract import cli, maps, pipeline, prepare
+from extract import cli, pipeline
 from extract.console import Console
+from extract.maps import making as maps
+from extract.running import prepare
 
 from .conftest import LINES, WIDTH, make_bert, make_tokenizer
 

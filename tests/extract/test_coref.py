@@ -10,7 +10,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from collateral.schema import Column
-from extract.encoding import encode
+from extract.data.encoding import encode
 from extract.errors import UsageError
 from extract.tasks import Coref
 from extract.tasks.base import TaskOptions

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from extract.data import read_pairs
+from extract.data.pairs import read_pairs
 from extract.errors import BadLine, ExtractError
 
 from .conftest import COUNCIL, LINES, TROPHY, line

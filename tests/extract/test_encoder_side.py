@@ -12,8 +12,8 @@ from transformers import AutoModelForSeq2SeqLM
 
 import collateral
 from extract import pipeline
+from extract.maps.vectors import VectorStore
 from extract.options import RunOptions
-from extract.vectors import VectorStore
 
 from . import tiny
 

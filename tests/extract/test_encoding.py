@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from transformers import NllbTokenizer, PreTrainedTokenizerFast
 
-from extract.encoding import Encoded, encode, encode_target, joined
+from extract.data.encoding import Encoded, encode, encode_target, joined
 from extract.errors import ExtractError
 
 from .token_kinds import KINDS, byte_level, unigram, word_piece

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from extract import blocks
-from extract.batches import model_inputs
-from extract.encoding import encode
+from extract.data.encoding import encode
 from extract.errors import ExtractError
-from extract.models import LoadedModel, describe, load
+from extract.models import LoadedModel, blocks, describe, load
+from extract.running.batches import model_inputs
 from extract.tasks.base import Placed
 
 from . import tiny

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from extract.errors import ExtractError
-from extract.loading import HeadKind
 from extract.models import load
+from extract.models.loading import HeadKind
 
 from . import tiny
 from .watched import batch, watched

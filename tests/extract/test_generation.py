@@ -11,14 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extract import generation
-from extract.batches import model_inputs
-from extract.capture import watching
-from extract.encoding import Encoded, encode, encode_target, joined
+from extract.data.encoding import Encoded, encode, encode_target, joined
 from extract.errors import ExtractError
-from extract.generation import continued, decoded, first_tokens, generate, without_end
 from extract.models import LoadedModel, load
+from extract.models.capture import watching
+from extract.running.batches import model_inputs
+from extract.tasks import generation
 from extract.tasks.base import Placed
+from extract.tasks.generation import continued, decoded, first_tokens, generate, without_end
 
 from . import tiny
 from .watched import Keep

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from extract import maps, projection, quality, vectors
 from extract.errors import ExtractError
-from extract.maps import Maps, make_maps
-from extract.projection import Settings, chosen_rows, nearest, place
-from extract.quality import unit_rows
-from extract.vectors import VectorStore
+from extract.maps import making as maps
+from extract.maps import projection, quality, vectors
+from extract.maps.making import Maps, make_maps
+from extract.maps.projection import Settings, chosen_rows, nearest, place
+from extract.maps.quality import unit_rows
+from extract.maps.vectors import VectorStore
 
 Array = npt.NDArray[np.float32]
 Written = dict[int, Array]

@@ -13,7 +13,6 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from collateral.schema import Metric
-from extract.capture import Block
 from extract.metrics import (
     EXAMPLE_METRICS,
     PAIR_METRICS,
@@ -32,6 +31,7 @@ from extract.metrics import (
 from extract.metrics.layout import Rows, View
 from extract.metrics.spans import PairIndex, SpanView
 from extract.metrics.words import WordIndex, WordStats, WordView
+from extract.models.capture import Block
 
 from .test_attention_metrics import by_hand, cut, softmax
 from .test_relations import one_piece

@@ -14,9 +14,10 @@ import transformers
 from transformers import BertModel, PreTrainedTokenizerFast
 
 from extract.errors import ExtractError, UsageError
-from extract.families import REFUSED
-from extract.models import _max_length, choose_device, describe, load
-from extract.tokenizing import describe_tokenizer
+from extract.models import choose_device, describe, load
+from extract.models.families import REFUSED
+from extract.models.loaded import _max_length
+from extract.models.tokenizing import describe_tokenizer
 
 from . import tiny
 from .conftest import make_tokenizer

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from extract.capture import Block
 from extract.metrics import AttentionStats, BatchLayout
-from extract.overhear import Overhearing
+from extract.models.capture import Block
+from extract.models.overhear import Overhearing
 
 LOWEST = torch.finfo(torch.float32).min
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from extract.errors import ExtractError
-from extract.parts import Part, PartWriter, Workspace, differences, table
+from extract.running.parts import Part, PartWriter, Workspace, differences, table
 
 
 def make_part(writer: PartWriter) -> tuple[Part, bytes]:

@@ -21,9 +21,11 @@ from transformers import (
 
 import collateral
 from collateral import layout
-from extract import batches, forward, maps, pipeline, windows
+from extract import pipeline
 from extract.errors import BadLine, ExtractError, UsageError
+from extract.maps import making as maps
 from extract.options import RunOptions
+from extract.running import batches, forward, windows
 
 from .conftest import HEADS, LAYERS, LINES, line, make_bert
 from .test_attention_metrics import Matrix, by_hand

@@ -8,9 +8,9 @@ import pytest
 import sklearn.manifold
 import sklearn.neighbors
 
-from extract import projection, quality
-from extract.projection import Settings, common_start, project, usable_perplexity
-from extract.quality import map_quality, neighbours_for, unit_rows
+from extract.maps import projection, quality
+from extract.maps.projection import Settings, common_start, project, usable_perplexity
+from extract.maps.quality import map_quality, neighbours_for, unit_rows
 
 Array = npt.NDArray[np.float32]
 

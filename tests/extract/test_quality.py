@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from extract import quality
-from extract.quality import layer_quality, map_neighbours, unit_rows
-from extract.vectors import ArrayLayer, VectorStore
+from extract.maps import quality
+from extract.maps.quality import layer_quality, map_neighbours, unit_rows
+from extract.maps.vectors import ArrayLayer, VectorStore
 
 Array = npt.NDArray[np.float32]
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from extract.data.readers import jsonl
+from extract.data.records import Record, open_records
 from extract.errors import BadLine, ExtractError
-from extract.readers import jsonl
-from extract.records import Record, open_records
 
 Write = Callable[..., Path]
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from extract.arguments import FORMATS as CHOICES
-from extract.data import pairs_from_records
+from extract.data.pairs import pairs_from_records
+from extract.data.records import FORMATS, Record, open_records
 from extract.errors import BadLine, ExtractError, UsageError
-from extract.records import FORMATS, Record, open_records
 
 
 def rows(*arguments: Any, **options: Any) -> list[dict[str, Any]]:

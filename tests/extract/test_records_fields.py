@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.fields import BadRecord, Fields, read_column
-from extract.readers.base import check_heads
-from extract.records import Record
+from extract.data.fields import BadRecord, Fields, read_column
+from extract.data.readers.base import check_heads
+from extract.data.records import Record
 
 
 def typed(**fields: Any) -> Fields:

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from extract import pipeline, windows
+from extract import pipeline
 from extract.cli import main
 from extract.errors import ExtractError
 from extract.options import RunOptions
-from extract.parts import Workspace
+from extract.running import windows
+from extract.running.parts import Workspace
 
 from .conftest import LINES, line
 

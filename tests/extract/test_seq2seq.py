@@ -14,8 +14,8 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 import collateral
 from extract import pipeline
 from extract.errors import BadLine, ExtractError, UsageError
+from extract.maps.vectors import VectorStore
 from extract.options import RunOptions
-from extract.vectors import VectorStore
 from tui.project import Project
 
 from . import tiny

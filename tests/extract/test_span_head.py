@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from extract.errors import ExtractError
 from extract.metrics.spans import PairIndex
-from extract.span_head import load_span_head
+from extract.tasks.span_head import load_span_head
 
 from .conftest import WIDTH
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from extract.encoding import Encoded, encode, encode_target, joined, span_tokens
-from extract.words import word_ranges
+from extract.data.encoding import Encoded, encode, encode_target, joined, span_tokens
+from extract.data.words import word_ranges
 
 from .conftest import TROPHY
 from .token_kinds import KINDS, LETTERS

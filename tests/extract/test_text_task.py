@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from extract.encoding import encode
+from extract.data.encoding import encode
 from extract.errors import BadLine, ExtractError
 from extract.tasks.base import NOWHERE, Range, TaskOptions
 from extract.tasks.points import quotas, sampled

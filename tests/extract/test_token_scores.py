@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from extract import token_scores
-from extract.batches import model_inputs
-from extract.capture import Ran, watching
-from extract.encoding import Encoded, encode, encode_target, joined, token_names
+from extract.data.encoding import Encoded, encode, encode_target, joined, token_names
 from extract.models import LoadedModel, load
+from extract.models.capture import Ran, watching
+from extract.running.batches import model_inputs
+from extract.tasks import token_scores
 from extract.tasks.base import Placed
-from extract.token_scores import CHOICES, TokenPredictor, TokenScores
+from extract.tasks.token_scores import CHOICES, TokenPredictor, TokenScores
 
 from . import tiny
 from .watched import Keep

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from extract import vectors
 from extract.errors import ExtractError
-from extract.vectors import ArrayLayer, VectorStore
+from extract.maps import vectors
+from extract.maps.vectors import ArrayLayer, VectorStore
 
 Array = npt.NDArray[np.float32]
 

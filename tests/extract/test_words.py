@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extract.fields import BadRecord, Fields
-from extract.records import Record, open_records
-from extract.words import align, sentence, split_surface, word_ranges
+from extract.data.fields import BadRecord, Fields
+from extract.data.records import Record, open_records
+from extract.data.words import align, sentence, split_surface, word_ranges
 
 WIDE = (
     "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea \U0001f44d\U0001f3fd "

@@ -23,7 +23,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from extract.loading import HeadKind
+from extract.models.loading import HeadKind
 
 VOCABULARY = 384
 WIDTH, LAYERS, HEADS = 16, 2, 4

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from extract.capture import Block, Ran, watching
 from extract.models import LoadedModel
+from extract.models.capture import Block, Ran, watching
 
 
 class Keep:

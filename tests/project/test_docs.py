@@ -11,7 +11,7 @@ import pytest
 
 from collateral.cli import _parser as collateral_parser
 from extract.cli import build_parser as extract_parser
-from extract.data import read_pairs
+from extract.data.pairs import read_pairs
 from tests.factory import write_collateral
 from tui.actions import ACTIONS, PANES, key_table, shown
 from tui.cli import parser as tui_parser
@@ -106,7 +106,7 @@ def test_the_data_of_the_readme_can_be_read(readme: str, tmp_path: Path) -> None
 def test_the_span_head_of_the_readme_can_be_read(
     readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from extract.span_head import load_span_head
+    from extract.tasks.span_head import load_span_head
 
     monkeypatch.chdir(tmp_path)
     (code,) = [body for body in blocks(readme, "python") if "save_file" in body]

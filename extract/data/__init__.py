@@ -1,0 +1,1 @@
+"""Data in: files of every format as records, their fields and words, and texts as tokens."""
