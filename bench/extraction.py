@@ -27,11 +27,12 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from bench.harness import Candidate, Comparison, Spent, compare, stopwatch
 from collateral import Writer
 from extract import pipeline
+from extract.data.batching import batches
 from extract.maps.vectors import VectorStore
 from extract.models.capture import Block, watching
 from extract.options import DEFAULT_MAPS, RunOptions
 from extract.progress import Silent
-from extract.running.batches import batches, model_inputs
+from extract.running.batches import model_inputs
 from extract.running.keeping import map_bytes
 from extract.running.parts import Workspace
 from extract.running.prepare import Prepared, prepare

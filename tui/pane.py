@@ -85,6 +85,10 @@ class Pane:
         """Begins a rectangle; None if the pane has no use for one."""
         return None
 
+    def act(self, c: Context, name: str) -> Selection | None:
+        """Another action of the action table; None if the pane has no use for it."""
+        return None
+
     def back(self, c: Context) -> Selection | None:
         """Ends what the pane is in the middle of; None if there was nothing."""
         return None

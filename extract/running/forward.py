@@ -23,8 +23,8 @@ from ..models import LoadedModel
 from ..models.capture import Block, Ran, Watch
 from ..options import RunOptions
 from ..tasks.base import Placed, Predictor, Task
+from ..tasks.pair_index import pair_index
 from .batches import layouts, model_inputs, points_on_side, words_on_side
-from .index import pair_index
 from .keeping import KeptMap
 
 Array = npt.NDArray[np.float32]

@@ -12,12 +12,12 @@ import torch
 from collateral import layout
 from collateral.schema import Tokens
 
+from ..data.batching import batches
 from ..data.encoding import source_of
 from ..errors import ExtractError
 from ..metrics.words import scored_heads
 from ..progress import Advance
 from ..tasks.base import NOWHERE, Placed, Rows, Values
-from .batches import batches
 from .forward import Outcome, OutOfMemory, Runner, size_of
 from .keeping import LARGEST_MAP, map_bytes
 from .parts import Part, PartWriter, Workspace, table

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 from transformers import GenerationConfig
 
+from ..data.batching import batches
 from ..data.encoding import Encoded
 from ..errors import ExtractError, is_out_of_memory
-from ..running.batches import batches
 
 if TYPE_CHECKING:
     from ..models import LoadedModel

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from ..errors import ExtractError
 from ..metrics.spans import PairIndex
-from ..running.index import pair_index
+from .pair_index import pair_index
 
 if TYPE_CHECKING:
     from ..models.capture import Ran

@@ -14,7 +14,7 @@ PAGES = """
 import resource, sys
 import numpy as np
 if sys.argv[1] == "keep":
-    from extract.allocation import keep_freed_memory
+    from extract.models.allocation import keep_freed_memory
     print(keep_freed_memory())
 else:
     print(False)

@@ -22,10 +22,11 @@ from transformers import (
 import collateral
 from collateral import layout
 from extract import pipeline
+from extract.data import batching
 from extract.errors import BadLine, ExtractError, UsageError
 from extract.maps import making as maps
 from extract.options import RunOptions
-from extract.running import batches, forward, windows
+from extract.running import forward, windows
 
 from .conftest import HEADS, LAYERS, LINES, line, make_bert
 from .test_attention_metrics import Matrix, by_hand
@@ -202,15 +203,15 @@ def test_neither_batches_nor_windows_change_anything(
 
 def test_batches_are_of_like_lengths_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths = [5, 900, 6, 7, 800, 5, 40]
-    found = list(batches.batches(lengths, 3, lambda _: 0))
+    found = list(batching.batches(lengths, 3, lambda _: 0))
     assert sorted(i for batch in found for i in batch) == list(range(7))
     order = [lengths[i] for batch in found for i in batch]
     assert order == sorted(lengths) and max(map(len, found)) == 3
-    monkeypatch.setattr(batches, "MOST_TOKENS", 1000)
-    assert [len(b) for b in batches.batches(lengths, 10, lambda _: 0)] == [5, 1, 1]
-    monkeypatch.setattr(batches, "MAP_BYTES", 10)
-    assert all(len(b) == 2 for b in list(batches.batches([1] * 6, 10, lambda _: 5)))
-    assert [len(b) for b in batches.batches([1] * 3, 10, lambda _: 50)] == [1, 1, 1]
+    monkeypatch.setattr(batching, "MOST_TOKENS", 1000)
+    assert [len(b) for b in batching.batches(lengths, 10, lambda _: 0)] == [5, 1, 1]
+    monkeypatch.setattr(batching, "MAP_BYTES", 10)
+    assert all(len(b) == 2 for b in list(batching.batches([1] * 6, 10, lambda _: 5)))
+    assert [len(b) for b in batching.batches([1] * 3, 10, lambda _: 50)] == [1, 1, 1]
 
 
 def test_memory_that_is_too_small_for_a_batch_halves_it(

@@ -33,7 +33,8 @@ SENTENCES = [
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from extract import pipeline, windows
+from extract import pipeline
+from extract.running import windows
 from extract.options import RunOptions
 windows.WINDOW = 2
 model, data, output, after = sys.argv[1:]
@@ -228,7 +229,7 @@ def test_two_processes_give_the_file_of_one(options: RunOptions, tmp_path: Path)
     pipeline.run(whole)
     script = tmp_path / "shared.py"
     script.write_text(
-        "import sys\nfrom extract import windows\nfrom extract.cli import main\n"
+        "import sys\nfrom extract.running import windows\nfrom extract.cli import main\n"
         "windows.WINDOW = 2\nsys.exit(main())\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]

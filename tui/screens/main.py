@@ -246,8 +246,7 @@ class MainScreen(Screen[None]):
             self.go("map")
             self.call_after_refresh(self.action_do, name)  # there must be a map to draw on
             return True
-        wish = _wish(name, widget.page)
-        return wish is not None and self._grant(widget, wish)
+        return self._grant(widget, _wish(name, widget.page))
 
     def _back(self) -> None:
         taken = self._grant(self.pane_widget(self.active), lambda pane, c: pane.back(c))
@@ -344,8 +343,8 @@ class MainScreen(Screen[None]):
                 line.update()
 
 
-def _wish(name: str, page: int) -> Wish | None:
-    """What an action asks of the focused pane; None if it is none of a pane's actions."""
+def _wish(name: str, page: int) -> Wish:
+    """What an action asks of the focused pane."""
     moves = {
         "move-left": (-1, 0),
         "move-right": (1, 0),
@@ -364,4 +363,4 @@ def _wish(name: str, page: int) -> Wish | None:
         "mark": lambda pane, c: pane.mark(c),
         "box": lambda pane, c: pane.box(c),
     }
-    return wishes.get(name)
+    return wishes.get(name, lambda pane, c: pane.act(c, name))

@@ -10,7 +10,7 @@ import torch
 from ..metrics.spans import PairIndex
 
 if TYPE_CHECKING:
-    from ..tasks.base import Placed
+    from .base import Placed
 
 
 def pair_index(batch: Sequence[Placed[Any]], device: torch.device | str) -> PairIndex | None:
