@@ -21,9 +21,11 @@ from ..state import History, Selection
 from ..widgets.lines import LineWidget
 from ..widgets.palette import Everything
 from ..widgets.pane import PaneWidget, Wish
+from ..widgets.prompt import Prompt, Question
 
 if TYPE_CHECKING:
     from ..app import InterpretApp
+    from ..editing import Complete
     from ..look import Look
     from ..pane import Context, Pane
     from ..project import Project
@@ -58,6 +60,7 @@ class MainScreen(Screen[None]):
         self.panes: dict[PaneName, Pane] = {}
         self.history = History()
         self.message = ""
+        self.prompt = Prompt()
         self._terminal: Size | None = None
         self._widgets: dict[PaneName, PaneWidget] = {name: PaneWidget(name) for name in PANES}
         self._lines = {
@@ -73,6 +76,7 @@ class MainScreen(Screen[None]):
         with Container(id="panes"):
             yield from (self._widgets[name] for name in _PLACED)
         yield from (self._lines[name] for name in ("gists", "foot", "tiny"))
+        yield self.prompt
 
     # -- loading ----------------------------------------------------------------------------
 
@@ -159,7 +163,7 @@ class MainScreen(Screen[None]):
     @on(PaneWidget.Asked)
     def _asked(self, event: PaneWidget.Asked) -> None:
         event.stop()
-        self.tell("")
+        self._quiet()
         self.go(event.widget.pane_name)
         self._try(lambda: self._grant(event.widget, event.wish))
 
@@ -182,7 +186,45 @@ class MainScreen(Screen[None]):
         event.stop()
         self.action_do(event.action)
 
-    # -- actions ----------------------------------------------------------------------------
+    # -- keys and actions -------------------------------------------------------------------
+
+    async def on_key(self, event: events.Key) -> None:
+        """Takes a key here, so that of fast keys those after "/" are typed and not carried out."""
+        if self.prompt.question is not None:
+            self.prompt.press(event)
+            event.stop()
+        elif await self.app._check_bindings(event.key):
+            event.stop()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Text from the clipboard goes where text is asked for."""
+        event.stop()
+        self.prompt.paste(event.text)
+
+    def ask(
+        self,
+        label: str,
+        initial: str,
+        done: Callable[[str], None],
+        complete: Complete | None = None,
+    ) -> None:
+        """Asks for a line of text at the bottom of the screen.
+
+        Args:
+            label: what it is for, in a word or two; up and down recall what was entered for it.
+            initial: what stands there first.
+            done: takes the text on enter. If it raises ``Refused``, the sentence is shown and the
+                text stays, with the cursor at the ``place`` that the refusal names.
+            complete: how the text before the cursor can go on (see ``editing.among``).
+        """
+        if self.look is not None:
+            self.tell("")
+            self.prompt.ask(Question(label, done, complete), initial, self.look)
+
+    def _quiet(self) -> None:
+        """Takes away what stands in the bottom line: a message, or an open question."""
+        self.tell("")
+        self.prompt.close()
 
     def action_do(self, name: str) -> None:
         """Carries out an action of the action table."""
@@ -190,7 +232,7 @@ class MainScreen(Screen[None]):
             if name == "quit":
                 self.app.exit()
             return
-        self.tell("")
+        self._quiet()
         self._try(lambda: self._on_screen(name) or self._in_pane(name) or self._command(name))
 
     def _try(self, act: Callable[[], object]) -> None:
