@@ -133,7 +133,7 @@ def _add_task(run: argparse.ArgumentParser) -> None:
     add(
         "--side",
         choices=("target", "source"),
-        default="target",
+        default="",
         help="encoder-decoders: whose hidden states are mapped (default: target, the decoder's)",
     )
     _add_plugin(group)

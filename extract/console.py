@@ -23,6 +23,7 @@ from rich.text import Text
 from collateral.plain import printable
 
 from .pipeline import Summary
+from .saying import many
 
 _WIDTH = 17
 
@@ -102,7 +103,7 @@ def _facts(summary: Summary, seconds: float) -> list[tuple[str, str]]:
         if count
     ]
     facts += [("score" if number == 0 else "", line) for number, line in enumerate(summary.score)]
-    facts.append(("attention", f"maps of {summary.maps:,} of {summary.texts:,} texts"))
+    facts.append(("attention", f"maps of {summary.maps:,} of {many(summary.texts, 'text')}"))
     facts += [
         ("relations" if number == 0 else "", line) for number, line in enumerate(summary.relations)
     ]

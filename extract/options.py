@@ -37,7 +37,8 @@ class RunOptions:
         span_head: safetensors file that turns span pairs into predictions.
         points: which tokens become points, as the task understands it.
         generate: most tokens that a language model adds to each text.
-        side: "target" or "source": the tokens of an encoder-decoder whose hidden states are mapped.
+        side: "target" or "source": the tokens of an encoder-decoder whose hidden states are mapped;
+            "" is the target where the task has one.
         limit: only the first so many texts; None takes all.
         attention: keep attention maps for the first so many texts; None keeps all.
         attention_dtype: how a kept attention weight is stored.
@@ -72,7 +73,7 @@ class RunOptions:
     span_head: Path | None = None
     points: str = ""
     generate: int = 0
-    side: str = "target"
+    side: str = ""
     limit: int | None = None
     attention: int | None = DEFAULT_MAPS
     attention_dtype: AttentionDtype = "float16"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ..saying import listed
 from .readers.base import BadRecord as BadRecord
 from .readers.base import Record, check_heads
 from .readers.base import kind_of as kind_of
@@ -41,7 +42,7 @@ class Fields:
         """A field as it is, which must be there (null is there)."""
         found = lookup(self._row, name)
         if found is _MISSING:
-            raise BadRecord(f'has no field "{name}"')
+            raise BadRecord(f'has no field "{name}"{self._instead(name)}')
         return found
 
     def string(self, name: str) -> str:
@@ -209,6 +210,11 @@ class Fields:
             else:
                 dropped.append(name)
         return kept, dropped
+
+    def _instead(self, name: str) -> str:
+        """What there is instead of a missing field, and how to read it."""
+        others = listed(self._row, 8)
+        return f"; its fields are {others}: name one with --map {name}=COLUMN" if others else ""
 
     def _list(self, name: str) -> list[Any]:
         value = self.required(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadLine, ExtractError, UsageError
+from ..saying import listed
 from .fields import is_missing, lookup
 from .readers import conll, conllu, csv, hub, jsonl
 from .readers.base import Problem, Read, raw_lines
@@ -132,9 +133,9 @@ class RecordSource:
 
     def _unknown(self, missing: Mapping[str, str], columns: list[str]) -> UsageError:
         name, column = next(iter(missing.items()))
-        there = ", ".join(columns[:20]) + ", …" * (len(columns) > 20)
         return UsageError(
-            f'{self.name} has no column "{column}" for the field "{name}"; its columns are {there}.'
+            f'{self.name} has no column "{column}" for the field "{name}"; its columns are '
+            f"{listed(columns)}."
         )
 
 

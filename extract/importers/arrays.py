@@ -33,6 +33,7 @@ from collateral.schema import AttentionKind, Measure, Meta, ModelInfo, Setting
 from ..errors import ExtractError
 from ..maps.vectors import VectorStore
 from ..progress import Reporter, Silent, stage
+from ..saying import agree, listed, many
 from .common import (
     Clock,
     Example,
@@ -43,7 +44,6 @@ from .common import (
     Summary,
     Unusable,
     check_paths,
-    many,
 )
 from .described import Reading, read_examples
 from .maps import add_maps, span_distances
@@ -149,13 +149,16 @@ def _unmatched(options: ArrayOptions, shapes: Mapping[str, Shape], reading: Read
     without = len(ids - there)
     notes = []
     if strange:
-        some = ", ".join(name[:40] for name in strange[:3]) + (", ..." if len(strange) > 3 else "")
+        some = listed([name[:40] for name in strange], 3)
+        count = len(strange)
         notes.append(
-            f"{many(len(strange), 'array')} of {options.arrays.name} belong to no example and "
-            f"were passed over: {some}."
+            f"{many(count, 'array')} of {options.arrays.name} {agree(count, 'belong')} to no "
+            f"example and {agree(count, 'were')} passed over: {some}."
         )
     if without:
-        notes.append(f"{many(without, 'example')} of {len(ids)} have no array.")
+        notes.append(
+            f"{many(without, 'example')} of {len(ids):,} {agree(without, 'have')} no array."
+        )
     if without == len(ids):
         raise ExtractError(
             f"{options.arrays} has no array for any of the examples; arrays are called "
@@ -345,8 +348,8 @@ def _fill(
         imported.distances = list(zip(_MEASURES, joined, strict=True))
     if bare:
         imported.notes.append(
-            f"{many(bare, 'example')} without hidden states have no points, as a map has a place "
-            "for every point."
+            f"{many(bare, 'example')} without hidden states {agree(bare, 'have')} no points, as a "
+            "map has a place for every point."
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import maps, number, whole
+from ..saying import many
 from .options import ArrayOptions, ImportOptions, InterpretOptions
 
 if TYPE_CHECKING:
@@ -139,13 +140,17 @@ def _show(summary: Summary) -> None:
     from collateral.plain import printable, size
 
     counts = summary.counts
-    rows = [f"{counts[name]:,} {name}" for name in ("texts", "points", "pairs", "items")]
+    rows = [
+        many(counts[name], name[:-1])
+        for name in ("texts", "points", "pairs", "items")
+        if counts[name]
+    ]
     parts = [f"{name} {spent:.1f} s" for name, spent in summary.seconds.items() if spent >= 0.05]
     facts = [
         ("file", f"{summary.output} ({size(summary.size)})"),
-        ("rows", ", ".join(one for one in rows if not one.startswith("0 "))),
-        ("maps", f"of {counts['layers']} hidden states" if counts["layers"] else "none"),
-        ("attention", f"whole maps of {counts['maps']:,} of {counts['texts']:,} texts"),
+        ("rows", ", ".join(rows)),
+        ("maps", f"of {many(counts['layers'], 'hidden state')}" if counts["layers"] else "none"),
+        ("attention", f"whole maps of {counts['maps']:,} of {many(counts['texts'], 'text')}"),
         ("time", f"{sum(summary.seconds.values()):.1f} s ({', '.join(parts) or 'all short'})"),
     ]
     out = rich.console.Console(highlight=False, soft_wrap=True)

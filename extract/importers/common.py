@@ -16,6 +16,7 @@ import numpy.typing as npt
 from collateral.schema import AttentionKind, Column, Measure, Meta, Metric, Tokens
 
 from ..errors import ExtractError, UsageError
+from ..saying import agree, many
 from .options import ImportOptions
 
 Range = tuple[int, int]
@@ -197,7 +198,7 @@ class Problems:
         count = len(self._found)
         more = "; ..." if count > _NAMED else ""
         some = "; ".join(self._found[:_NAMED])
-        return [f"{count} {'thing was' if count == 1 else 'things were'} left out: {some}{more}."]
+        return [f"{many(count, 'thing')} {agree(count, 'were')} left out: {some}{more}."]
 
 
 class Clock:
@@ -246,8 +247,3 @@ def check_paths(options: ImportOptions) -> None:
         raise ExtractError(
             f"{folder} cannot be written to ({error.strerror}); choose another --output."
         ) from error
-
-
-def many(count: int, what: str) -> str:
-    """A number with its noun."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

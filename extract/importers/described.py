@@ -36,9 +36,10 @@ from ..data.fields import Value
 from ..data.readers.base import Record, kind_of
 from ..data.readers.jsonl import read_jsonl
 from ..errors import ExtractError
+from ..saying import many
 from ..tasks.columns import cell, column_for, free_name
 from .align import conventions, joined, placed
-from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values, many
+from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values
 
 _KNOWN = frozenset({"id", "tokens", "text", "offsets", "special", "source", "points", "pairs"})
 _ROLES = frozenset({"gold", "prediction", "probability", "correct", "score"})

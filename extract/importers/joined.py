@@ -12,9 +12,10 @@ from collateral.schema import Column, TokenInfo, Tokens
 
 from ..data.fields import Value, read_column
 from ..errors import ExtractError
+from ..saying import agree, many
 from ..tasks.columns import cell, column_for, free_name, shared_fields
 from .align import SPECIAL, conventions, joined, placed
-from .common import Problems, Values, many
+from .common import Problems, Values
 from .dictionary import Dictionary, Entry
 from .table import Row, Table
 
@@ -193,17 +194,18 @@ def _notes(
         only_table, only_dictionary = len(groups) - both, len(entries) - both
         if only_table or only_dictionary:
             notes.append(
-                f"{many(both, 'example')} {'is' if both == 1 else 'are'} in both files, "
+                f"{many(both, 'example')} {agree(both, 'are')} in both files, "
                 f"{only_table} only in the table, "
                 f"without attention, and {only_dictionary} only in the dictionary, without points."
             )
     if table is not None and table.repeated:
         what = f"{many(table.repeated, 'header line')} came again in the table"
-        notes.append(f"{what} and {'was' if table.repeated == 1 else 'were'} passed over.")
+        notes.append(f"{what} and {agree(table.repeated, 'were')} passed over.")
     if table is not None and table.aggregated:
         notes.append(
-            f"{many(table.aggregated, 'column')} of aggregated coordinates (aggr_layer_...) were "
-            "passed over: the maps are those of the single tokens."
+            f"{many(table.aggregated, 'column')} of aggregated coordinates (aggr_layer_...) "
+            f"{agree(table.aggregated, 'were')} passed over: the maps are those of the single "
+            "tokens."
         )
     padded = sum(one.padding > 0 for one in entries.values())
     if padded:

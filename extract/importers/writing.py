@@ -17,6 +17,7 @@ from collateral.schema import AttentionKind, Metric
 
 from ..errors import ExtractError
 from ..progress import Reporter, stage
+from ..saying import many
 from .common import (
     SUM_TOLERANCE,
     AttentionSource,
@@ -27,7 +28,6 @@ from .common import (
     Problems,
     Summary,
     Unusable,
-    many,
 )
 from .metrics import HeadMetrics
 from .options import ImportOptions

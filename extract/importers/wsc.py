@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from collateral.schema import Column
 
 from ..errors import ExtractError
-from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values, many
+from ..saying import many
+from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values
 from .joined import FurtherColumns, Placed
 from .places import TwoSpans, token_places, two_spans
 from .table import Row, Table

@@ -23,6 +23,7 @@ import scipy.sparse.linalg
 import torch
 
 from ..errors import ExtractError
+from ..saying import agree, many
 from .quality import SAMPLE, TIE, FloatArray, unit_rows
 from .quality import SAMPLE_ABOVE as QUALITY_SAMPLE_ABOVE
 from .vectors import ArrayLayer, Layer
@@ -174,8 +175,8 @@ class Settings:
         fitted = self.fitted(points)
         if points < FEWEST:
             notes.append(
-                f"{points} points are too few for t-SNE; the map, the same for all layers, shows "
-                "the principal components of the mean over layers."
+                f"{many(points, 'point')} {agree(points, 'are')} too few for t-SNE; the map, the "
+                "same for all layers, shows the principal components of the mean over layers."
             )
         elif self.wanted is not None:
             notes.append(

@@ -15,6 +15,7 @@ from transformers import AutoConfig
 from collateral.schema import AttentionKind, ModelInfo, TokenInfo
 
 from ..errors import ExtractError, UsageError
+from ..saying import first_line
 from . import anatomy as parts
 from .allocation import keep_freed_memory
 from .anatomy import Anatomy
@@ -206,7 +207,7 @@ def load(
     except (ExtractError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # what is no text model fails in as many ways as there are models
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        first = first_line(error)
         half = {weight.dtype for weight in model.parameters()} & {torch.float16, torch.bfloat16}
         if half:
             raise ExtractError(

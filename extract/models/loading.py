@@ -14,6 +14,7 @@ from transformers.models.auto import modeling_auto
 from transformers.utils import logging as transformers_logging
 
 from ..errors import ExtractError
+from ..saying import first_line
 
 HeadKind = Literal["token-classification", "sequence-classification", "language-model", "seq2seq"]
 """What a head predicts; "language-model" is a causal or a masked one."""
@@ -169,7 +170,6 @@ def from_pretrained(factory: Any, path: str, **options: Any) -> Any:
             ) from error
         what = {"AutoConfig": "configuration", "AutoTokenizer": "tokenizer"}
         part = what.get(getattr(factory, "__name__", ""), "weights")
-        first = str(error).strip().splitlines() or [type(error).__name__]
         raise ExtractError(
-            f"The {part} of {path} cannot be loaded: {first[0].rstrip('.')}."
+            f"The {part} of {path} cannot be loaded: {first_line(error)}."
         ) from error

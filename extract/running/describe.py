@@ -11,6 +11,7 @@ from collateral import Meta
 from collateral.schema import Setting
 
 from ..options import DEFAULT_TOP, RunOptions
+from ..saying import agree, listed, many
 from .prepare import Prepared
 
 _BAD_NAMED = 3
@@ -64,7 +65,7 @@ def _settings(ready: Prepared, options: RunOptions) -> dict[str, Setting]:
         "span_head": options.span_head.name if options.span_head else "",
         "points": options.points,
         "generate": options.generate,
-        "side": options.side if len(ready.loaded.sides) > 1 else "",
+        "side": ready.loaded.side if len(ready.loaded.sides) > 1 else "",
         "plugins": ", ".join(path.name for path in options.plugins),
     }
     return settings | {name: value for name, value in asked.items() if value}
@@ -73,11 +74,15 @@ def _settings(ready: Prepared, options: RunOptions) -> dict[str, Setting]:
 def _notes(ready: Prepared) -> list[str]:
     notes = []
     if ready.bad:
-        some = ", ".join(f"line {one.line} ({one.what})" for one in ready.bad[:_BAD_NAMED])
-        more = ", ..." if len(ready.bad) > _BAD_NAMED else ""
-        notes.append(f"{len(ready.bad)} of {ready.lines} lines were left out as bad: {some}{more}.")
+        some = listed([f"line {one.line} ({one.what})" for one in ready.bad], _BAD_NAMED)
+        count = len(ready.bad)
+        notes.append(
+            f"{count:,} of {many(ready.lines, 'record')} {agree(count, 'were')} left out as bad: "
+            f"{some}."
+        )
     if ready.cut:
-        notes.append(f"{ready.cut} texts were cut at {ready.max_length} tokens.")
+        cut = f"{many(ready.cut, 'text')} {agree(ready.cut, 'were')} cut"
+        notes.append(f"{cut} at {ready.max_length:,} tokens.")
     notes += ready.task.notes(ready.groups, ready.loaded)
     return notes
 
@@ -88,6 +93,6 @@ def sparse_notes(options: RunOptions, texts: int) -> list[str]:
         return []
     top = DEFAULT_TOP if options.top is None else options.top
     return [
-        f"Of the attention of {texts:,} texts the {top} largest weights of each row were kept, and "
-        "the sum of the others; head metrics come from all weights."
+        f"Of the attention of {many(texts, 'text')} the {top} largest weights of each row were "
+        "kept, and the sum of the others; head metrics come from all weights."
     ]

@@ -22,6 +22,7 @@ from ..metrics.words import WordIndex, WordStats
 from ..models import LoadedModel
 from ..models.capture import Block, Ran, Watch
 from ..options import RunOptions
+from ..saying import first_line
 from ..tasks.base import Placed, Predictor, Task
 from ..tasks.pair_index import pair_index
 from .batches import layouts, model_inputs, points_on_side, words_on_side
@@ -156,9 +157,8 @@ class Runner:
                 raise OutOfMemory(str(error)) from error
             if sentence := plugins.blamed(error):
                 raise ExtractError(sentence) from error
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExtractError(
-                f"{self.loaded.info.name} failed on {size_of(batch)} ({first.rstrip('.')}); lower "
+                f"{self.loaded.info.name} failed on {size_of(batch)} ({first_line(error)}); lower "
                 "--max-length, in case it takes fewer tokens than its configuration says, or "
                 "--batch-size."
             ) from error

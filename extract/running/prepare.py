@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from ..data.encoding import Encoded, encode, encode_target, joined
-from ..data.records import open_records
+from ..data.records import RecordSource, open_records
 from ..errors import BadLine, ExtractError, UsageError
 from ..metrics.relations import CORRELATIONS
 from ..metrics.words import distance_correlations
 from ..models import LoadedModel, choose_device, load
 from ..options import RunOptions
-from ..progress import Reporter, Silent, stage
+from ..progress import Advance, Reporter, Silent, stage
+from ..saying import listed
 from ..tasks import find_task
 from ..tasks.base import Placed, Predictor, Task, TaskOptions
 from .batches import takes
@@ -24,6 +25,20 @@ from .processes import Processes
 
 _TOKENISE_AT_ONCE = 256
 _NO_LIMIT = 1 << 30
+
+_ROWS = "a line that names the columns, and rows beneath it"
+_HOLDS = {
+    "jsonl": "one JSON object per line",
+    "json": "a JSON array of objects",
+    "csv": _ROWS,
+    "tsv": _ROWS,
+    "tsv-unquoted": _ROWS,
+    "conll": "a word and its tag per line, and a blank line after each sentence",
+    "conllu": "sentences in the ten columns of CoNLL-U",
+    "txt": "one text per line",
+    "datasets": "at least one row",
+}
+"""What data of each format must hold."""
 
 
 @dataclass(frozen=True)
@@ -97,19 +112,16 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
     """Reads the data, loads the model, finds the spans among the tokens.
 
     Raises:
-        ExtractError: data, model or head cannot be used.
+        ExtractError: data, model or head cannot be used, or an option would be ignored.
     """
     reporter = reporter or Silent()
     processes = Processes.join(cpu=options.device == "cpu")
-    device = choose_device(options.device)
-    if device.type == "cuda" and ":" not in options.device and processes.count > 1:
-        device = torch.device("cuda", processes.local)
+    device = _device(options, processes)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     task = find_task(options.task)(task_options(options))
-    if options.generate and not task.generates:
-        raise UsageError(f"--generate: the task {task.name} lets no model write; leave it out.")
+    check_asked(options, task)
     with stage(reporter, "Reading"):
         records = open_records(
             options.data, format=options.format, mapping=options.mapping, split=options.split
@@ -117,53 +129,129 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
         source = task.read(records, skip_bad=options.skip_bad)
     groups = source.groups[: options.limit]
     if not groups:
-        raise ExtractError(_nothing(options, source.lines, len(source.bad)))
+        raise ExtractError(_nothing(records, source.lines, len(source.bad)))
     with stage(reporter, "Loading the model"):
-        loaded = load(
-            options.model,
-            head=task.head,
-            name=options.name,
-            device=device,
-            dtype=options.dtype,
-            trust_remote_code=options.trust_remote_code,
-            device_map=options.device_map or None,
-            side=options.side if task.writes else "source",
-        )
+        loaded = _load(options, task, device)
         predictor = task.predictor(loaded)
+        _check_side(options, loaded)
     longest = _max_length(options, loaded)
-    bad = list(source.bad)
     with stage(reporter, "Tokenising", len(groups)) as advance:
-        kept: list[Any] = []
-        lengths: list[int] = []
-        relations: list[tuple[float, ...]] = []
-        cut = largest = 0
-        for start in range(0, len(groups), _TOKENISE_AT_ONCE):
-            part = groups[start : start + _TOKENISE_AT_ONCE]
-            for one in _placed(task, part, loaded, longest, options, bad):
-                kept.append(one.source)
-                lengths.append(len(one.encoded))
-                cut += one.encoded.cut
-                if one.words is not None and one.words.heads is not None:
-                    relations.append(distance_correlations(one.words))
-                largest = max(largest, int(one.encoded.ids.max(initial=0)))
-            advance(len(part))
-    if not kept:
-        raise ExtractError(_nothing(options, source.lines, len(bad)))
-    _check_ids(largest, loaded)
+        found = _tokenised(task, groups, loaded, longest, options, advance)
+    bad = [*source.bad, *found.bad]
+    if not found.groups:
+        raise ExtractError(_nothing(records, source.lines, len(bad)))
+    _check_ids(found.largest, loaded)
     return Prepared(
         task=task,
-        groups=kept,
-        lengths=lengths,
+        groups=found.groups,
+        lengths=found.lengths,
         loaded=loaded,
         predictor=predictor,
         max_length=longest,
-        cut=cut,
+        cut=found.cut,
         lines=source.lines,
-        relations=relations,
+        relations=found.relations,
         bad=bad,
         notes=(*source.notes, *_side_notes(task, loaded)),
         processes=processes,
     )
+
+
+def check_asked(options: RunOptions, task: Task[Any]) -> None:
+    """Whether the task makes use of what it is asked for, so that no option is ignored.
+
+    Raises:
+        UsageError: it does not.
+    """
+    name = task.name
+    if options.generate and not task.generates:
+        raise UsageError(f"--generate: the task {name} lets no model write; leave it out.")
+    if options.span_head is not None and not task.judges_spans:
+        raise UsageError(f"--span-head: the task {name} has no pairs of spans; leave it out.")
+    if options.side == "target" and not task.writes:
+        raise UsageError(f"--side target: the task {name} has no targets; leave it out.")
+    read = (*task.fields, *task.also)
+    for wanted, column in options.mapping.items():
+        if read and wanted not in read:
+            raise UsageError(
+                f'--map {wanted}={column}: the task {name} reads no field "{wanted}"; it reads '
+                f"{listed(read)}."
+            )
+
+
+def _check_side(options: RunOptions, loaded: LoadedModel) -> None:
+    if options.side and loaded.sides == ("text",):
+        raise UsageError(
+            f"--side {options.side}: {loaded.info.name} ({loaded.info.architecture}) is no "
+            "encoder-decoder, so there is one side only; leave it out."
+        )
+
+
+def _device(options: RunOptions, processes: Processes) -> torch.device:
+    """The device that is asked for; of several processes each has its own GPU."""
+    device = choose_device(options.device)
+    if device.type == "cuda" and ":" not in options.device and processes.count > 1:
+        return torch.device("cuda", processes.local)
+    return device
+
+
+def _load(options: RunOptions, task: Task[Any], device: torch.device) -> LoadedModel:
+    return load(
+        options.model,
+        head=task.head,
+        name=options.name,
+        device=device,
+        dtype=options.dtype,
+        trust_remote_code=options.trust_remote_code,
+        device_map=options.device_map or None,
+        side=_side(options) if task.writes else "source",
+    )
+
+
+def _side(options: RunOptions) -> str:
+    return options.side or "target"
+
+
+@dataclass
+class _Tokenised:
+    """What is found by tokenising all examples once, without the tokens.
+
+    Attributes:
+        largest: number of the largest token.
+    """
+
+    groups: list[Any] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    relations: list[tuple[float, ...]] = field(default_factory=list)
+    bad: list[BadLine] = field(default_factory=list)
+    cut: int = 0
+    largest: int = 0
+
+    def add(self, one: Placed[Any]) -> None:
+        """Takes one example."""
+        self.groups.append(one.source)
+        self.lengths.append(len(one.encoded))
+        self.cut += one.encoded.cut
+        if one.words is not None and one.words.heads is not None:
+            self.relations.append(distance_correlations(one.words))
+        self.largest = max(self.largest, int(one.encoded.ids.max(initial=0)))
+
+
+def _tokenised(
+    task: Task[Any],
+    groups: Sequence[Any],
+    loaded: LoadedModel,
+    longest: int,
+    options: RunOptions,
+    advance: Advance,
+) -> _Tokenised:
+    found = _Tokenised()
+    for start in range(0, len(groups), _TOKENISE_AT_ONCE):
+        part = groups[start : start + _TOKENISE_AT_ONCE]
+        for one in _placed(task, part, loaded, longest, options, found.bad):
+            found.add(one)
+        advance(len(part))
+    return found
 
 
 def _side_notes(task: Task[Any], loaded: LoadedModel) -> list[str]:
@@ -182,7 +270,7 @@ def task_options(options: RunOptions) -> TaskOptions:
         span_head=options.span_head,
         points=options.points,
         generate=options.generate,
-        side=options.side,
+        side=_side(options),
         kinds=options.kinds,
         seed=options.seed,
         limit=options.limit,
@@ -264,7 +352,12 @@ def _mean(values: Iterable[float]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def _nothing(options: RunOptions, lines: int, bad: int) -> str:
-    if not lines:
-        return f"{options.data} is empty; it must hold one JSON object per line."
-    return f"{options.data} holds nothing to extract: all of its lines are bad ({bad} of {lines})."
+def _nothing(records: RecordSource, read: int, bad: int) -> str:
+    """Why there is nothing to extract."""
+    if not read:
+        what = _HOLDS.get(records.format, "records")
+        return f"{records.name} has no records; it must hold {what}."
+    return (
+        f"{records.name} holds nothing to extract: all of its records are bad "
+        f"({bad:,} of {read:,})."
+    )

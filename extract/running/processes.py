@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ExtractError
+from ..saying import first_line
 
 _PATIENCE = datetime.timedelta(days=7)
 """How long a process waits for the others; they may have much more to do."""
@@ -53,10 +54,9 @@ class Processes:
         try:
             state = PartialState(cpu=cpu, timeout=_PATIENCE)
         except (RuntimeError, ValueError, OSError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExtractError(
-                f"The processes of this run could not find each other ({first}); start them with "
-                "accelerate launch."
+                f"The processes of this run could not find each other ({first_line(error)}); "
+                "start them with accelerate launch."
             ) from error
         return cls(state.process_index, state.num_processes, state.local_process_index, state)
 

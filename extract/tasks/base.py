@@ -194,10 +194,12 @@ class Task(ABC, Generic[Group]):
         name: as given with ``--task``.
         summary: one line for ``interpret-extract tasks``.
         fields: the fields of a record that it reads: name to what it is, for people.
+        also: further names of fields that it reads, which need no explanation.
         head: which head of the model makes its predictions, None for none.
         writes: whether examples have a target, which an encoder-decoder's decoder reads; else only
             its encoder has something to read, and everything is about the encoder's tokens.
         generates: whether the model can be let write first (``--generate``).
+        judges_spans: whether a span head makes its predictions (``--span-head``).
         item: what a row of the summary table is about: "word", "label", "token" or "".
         pair_metrics: names of the head metrics of pairs that make sense.
         measures: distances between the spans of a pair.
@@ -206,9 +208,11 @@ class Task(ABC, Generic[Group]):
     name: ClassVar[str]
     summary: ClassVar[str] = ""
     fields: ClassVar[Mapping[str, str]] = {}
+    also: ClassVar[tuple[str, ...]] = ()
     head: ClassVar[HeadKind | None] = None
     writes: ClassVar[bool] = False
     generates: ClassVar[bool] = False
+    judges_spans: ClassVar[bool] = False
     item: ClassVar[str] = ""
     pair_metrics: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()

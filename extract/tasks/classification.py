@@ -14,6 +14,7 @@ from ..data.encoding import Encoded
 from ..data.fields import BadRecord, Fields, Value, kind_of
 from ..data.words import word_ranges
 from ..errors import BadLine, ExtractError
+from ..saying import agree, listed, many
 from .base import Given, Placed, Predictor, Rows, Source, Tables, Task, TaskOptions
 from .class_head import ClassPredictor, Heads, head_of
 from .columns import FieldColumns, as_text, check_kinds
@@ -75,6 +76,7 @@ class Classification(Task[Labelled]):
         "label": "gold class: its name, its number, true or false; for models with one output a "
         "number (may be missing)",
     }
+    also = ("words", "text2")
     head = "sequence-classification"
     item = "label"
 
@@ -178,9 +180,9 @@ class Classification(Task[Labelled]):
                 else "take the label from another field with --map label=FIELD"
             )
             raise ExtractError(
-                f"None of the labels of the data ({_some(gold)}) is a class of {loaded.info.name} "
-                f"({_some(self._labels)}); {advice}, or do without its predictions with "
-                "--task text."
+                f"None of the labels of the data ({listed(gold, 8)}) is a class of "
+                f"{loaded.info.name} ({listed(self._labels, 8)}); {advice}, or do without its "
+                "predictions with --task text."
             )
 
     def notes(self, groups: Sequence[Labelled], loaded: LoadedModel) -> list[str]:
@@ -198,10 +200,10 @@ class Classification(Task[Labelled]):
                     for one in groups
                     if one.label is not None and self._class_of(one.label) is None
                 )
-                if strange:
+                if count := strange.total():
                     notes.append(
-                        f"{strange.total():,} gold labels are not among the model's classes and "
-                        f"count as wrong: {_some(list(strange))}."
+                        f"{many(count, 'gold label')} {agree(count, 'are')} not among the model's "
+                        f"classes and {agree(count, 'count')} as wrong: {listed(strange, 8)}."
                     )
             if self._choice.name == "first" and ClassPredictor(loaded, self._heads).by_last:
                 notes.append("Points are the last tokens, which the model classifies by.")
@@ -290,14 +292,14 @@ class Classification(Task[Labelled]):
         judged: float = total["judged"]
         if not judged:
             return []
+        texts = many(int(judged), "text")
         if "absolute" in total:
-            error = f"mean absolute error {total['absolute'] / judged:.3f} of {judged:,.0f} texts"
+            error = f"mean absolute error {total['absolute'] / judged:.3f} of {texts}"
             r = _correlation(total)
             return [error if r is None else f"{error} (correlation with gold {r:.3f})"]
         usual = max(count for name, count in total.items() if name.startswith("gold "))
         return [
-            f"accuracy {total['right'] / judged:.1%} of {judged:,.0f} texts "
-            f"(majority {usual / judged:.1%})"
+            f"accuracy {total['right'] / judged:.1%} of {texts} (majority {usual / judged:.1%})"
         ]
 
     def _class_of(self, label: Value) -> int | None:
@@ -381,10 +383,6 @@ def _number(label: Value) -> float | None:
 
 def _plain(label: Value) -> str | None:
     return None if label is None else as_text(label)
-
-
-def _some(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _written(placed: Placed[Any], start: int, stop: int) -> str:

@@ -12,8 +12,9 @@ from collateral.schema import Column, Measure
 
 from ..data.encoding import Encoded
 from ..data.pairs import PairRecord, TextGroup, Value, pairs_from_records
-from ..errors import BadLine
+from ..errors import BadLine, UsageError
 from ..metrics import PAIR_METRICS
+from ..saying import many
 from .base import (
     Given,
     Placed,
@@ -108,6 +109,10 @@ class Coref(Task[TextGroup]):
         "prediction": "a model's answer, true or false (may be missing)",
         "probability": "the model's probability of true (may be missing)",
     }
+    also = tuple(
+        f"{span}.{part}" for span in ("span1", "span2") for part in ("text", "start", "end")
+    )
+    judges_spans = True
     pair_metrics = tuple(PAIR_METRICS)
     measures = (
         Measure(
@@ -130,6 +135,11 @@ class Coref(Task[TextGroup]):
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         super().__init__(options)
+        if self.options.points:
+            raise UsageError(
+                f"--points: points of the task {self.name} are the pieces of its spans; leave "
+                "it out."
+            )
         self._head = self.options.span_head is not None
         self._untyped = False
         self._example_fields: dict[str, tuple[str, Column]] = {}
@@ -205,7 +215,9 @@ class Coref(Task[TextGroup]):
             return [f"Predictions are those of the span head{both}."]
         if not given:
             return ["Predictions are unknown: no span head was given and the data holds none."]
-        return [f"Predictions were read from the data, for {given} of {len(records)} pairs."]
+        return [
+            f"Predictions were read from the data, for {given:,} of {many(len(records), 'pair')}."
+        ]
 
     def predictor(self, loaded: LoadedModel) -> Predictor | None:
         """The span head, if one was given."""
@@ -242,7 +254,7 @@ class Coref(Task[TextGroup]):
             return []
         majority = max(total["gold True"], total["gold False"])
         right, usual = total["right"] / judged, majority / judged
-        return [f"accuracy {right:.1%} of {judged:,} pairs (majority {usual:.1%})"]
+        return [f"accuracy {right:.1%} of {many(judged, 'pair')} (majority {usual:.1%})"]
 
     def _pair_row(self, judged: Judged) -> Values:
         return {

@@ -14,6 +14,7 @@ from collateral.schema import Column
 
 from ..data.encoding import Encoded, source_of, token_names
 from ..errors import BadLine, ExtractError, UsageError
+from ..saying import many
 from .base import Placed, Predictor, Range, Rows, Tables, TaskOptions, Values
 from .generation import can_write, continued, generate, without_end
 from .text import Text, Texts
@@ -200,9 +201,9 @@ class LanguageModel(Texts):
             ]
         if self.options.generate:
             return [
-                f"Up to {self.options.generate} tokens of each text were written by the model "
-                "itself, the likeliest one at a time; everything comes from one clean pass over "
-                "prompt and writing together."
+                f"The model wrote up to {many(self.options.generate, 'token')} of each text, the "
+                "likeliest one at a time; everything comes from one clean pass over prompt and "
+                "writing together."
             ]
         return []
 
@@ -240,9 +241,8 @@ class LanguageModel(Texts):
         what = f"mean loss {mean:.4g} nats"
         if not self._masked:
             what = f"perplexity {_exp(mean):.4g}, {what}"
-        return [
-            f"{what} over {int(count):,} tokens, first choice right {total['right'] / count:.1%}"
-        ]
+        right = f"first choice right {total['right'] / count:.1%}"
+        return [f"{what} over {many(int(count), 'token')}, {right}"]
 
     def _mark(self, what: Any) -> dict[str, Any]:
         """The column "written", or a value of it, where the model may have written something."""

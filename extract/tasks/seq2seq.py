@@ -13,6 +13,7 @@ from collateral.schema import Column
 from ..data.encoding import PART_BREAK, Encoded, source_of
 from ..data.fields import BadRecord, Fields
 from ..errors import BadLine, ExtractError, UsageError
+from ..saying import many
 from .base import Given, Placed, Predictor, Rows, Source, Tables, TaskOptions, Values
 from .generation import continued, first_tokens, generate
 from .language_model import LanguageModel
@@ -54,6 +55,7 @@ class Seq2Seq(LanguageModel):
         "source": "what the encoder reads (also called text)",
         "target": "what the decoder is to write (may be missing with --generate N)",
     }
+    also = ("text",)
     head: ClassVar[HeadKind | None] = "seq2seq"
     writes = True
 
@@ -71,12 +73,15 @@ class Seq2Seq(LanguageModel):
         return self._sampled(Source(list(source.groups), source.lines, source.bad, source.notes))
 
     def _parse_pair(self, fields: Fields) -> Parsed[Transduction]:
-        text = fields.string("source" if "source" in fields else "text")
+        text = fields.string("text" if "text" in fields and "source" not in fields else "source")
         target = None
         if not self.options.generate or fields.get("target") != "":
             target = fields.optional_string("target")
         if target is None and not self.options.generate:
-            raise BadRecord('has no "target"; give one, or let the model write with --generate N')
+            raise BadRecord(
+                'has no "target"; name its column with --map target=COLUMN, or let the model write '
+                "with --generate N"
+            )
         extras, dropped = further(fields, _KNOWN)
         record = fields.record
         group = Transduction(
@@ -175,9 +180,9 @@ class Seq2Seq(LanguageModel):
         if loaded.head is None or not self.options.generate:
             return super().notes(groups, loaded)
         return [
-            f"Targets of up to {self.options.generate} tokens were written by the model itself, "
-            "the likeliest token at a time; everything comes from one clean pass over source and "
-            "target."
+            f"Targets of up to {many(self.options.generate, 'token')} were written by the model "
+            "itself, the likeliest token at a time; everything comes from one clean pass over "
+            "source and target."
         ]
 
     def rows(self, placed: Placed[Text], predicted: Any) -> Rows:

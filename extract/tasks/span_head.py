@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from ..errors import ExtractError
 from ..metrics.spans import PairIndex
+from ..saying import listed
 from .pair_index import pair_index
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def load_span_head(path: Path, width: int) -> SpanHead:
     wanted = {"weight": (1, 4 * width), "bias": (1,)}
     for name, shape in wanted.items():
         if name not in tensors:
-            found = ", ".join(sorted(tensors)) or "nothing"
+            found = listed(sorted(tensors), 5) or "nothing"
             raise ExtractError(f'The span head {path} has no tensor "{name}" (it holds {found}).')
         if tuple(tensors[name].shape) != shape:
             raise ExtractError(

@@ -12,6 +12,7 @@ from collateral.schema import Column
 from ..data.encoding import Encoded
 from ..data.fields import BadRecord, Fields, Value
 from ..errors import BadLine, ExtractError
+from ..saying import agree, listed, many
 from . import bio
 from .base import (
     NOWHERE,
@@ -205,9 +206,9 @@ class Tagging(Task[Tagged]):
         known, wanted = set(labels) - {bio.OUTSIDE}, set(gold) - {bio.OUTSIDE}
         if labels and wanted and not wanted & known:
             raise ExtractError(
-                f"None of the tags of the data ({_some(wanted)}) is a label of "
-                f"{loaded.info.name} ({_some(labels)}); take the tags from another field with "
-                "--map tags=FIELD, or do without its predictions with --task text."
+                f"None of the tags of the data ({listed(sorted(wanted), 8)}) is a label of "
+                f"{loaded.info.name} ({listed(sorted(labels), 8)}); take the tags from another "
+                "field with --map tags=FIELD, or do without its predictions with --task text."
             )
 
     def _named(self, tags: Sequence[str]) -> tuple[str, ...]:
@@ -230,14 +231,14 @@ class Tagging(Task[Tagged]):
             if strange:
                 count = sum(gold[tag] for tag in strange)
                 notes.append(
-                    f"{count:,} gold tags are not among the model's labels and count as wrong: "
-                    f"{_some(strange)}."
+                    f"{many(count, 'gold tag')} {agree(count, 'are')} not among the model's labels "
+                    f"and {agree(count, 'count')} as wrong: {listed(sorted(strange), 8)}."
                 )
         lost = sum(one.lost for one in groups)
         if lost:
             notes.append(
-                f"{lost:,} words have no token, as the text was cut or the tokenizer leaves them "
-                "out; they have no prediction and count as not found."
+                f"{many(lost, 'word')} {agree(lost, 'have')} no token, as the text was cut or the "
+                "tokenizer leaves such out: no prediction, and a span there counts as not found."
             )
         return [*notes, *self._point_notes(groups)]
 
@@ -249,7 +250,8 @@ class Tagging(Task[Tagged]):
             return ["Points are the first pieces of words that gold or the model tags."]
         if choice == "sample" and quota < all_words:
             return [
-                f"Points are the first pieces of {quota:,} words, a sample of all {all_words:,}."
+                f"Points are the first pieces of {many(quota, 'word')}, a sample of all "
+                f"{all_words:,}."
             ]
         return []
 
@@ -416,7 +418,10 @@ def _f1_of(kind: str) -> Column:
 
 def _parse(fields: Fields) -> Parsed[Tagged]:
     if "words" not in fields and "text" in fields:
-        raise BadRecord('has no field "words": the words must be told apart to be tagged')
+        raise BadRecord(
+            'has no field "words", and the words must be told apart to be tagged; name a column of '
+            "lists of words with --map words=COLUMN"
+        )
     words = read_words(fields, {"tags"}, joined=True)
     tags = fields.labels("tags", len(words))
     extras, dropped = further(fields, _KNOWN, words.fields)
@@ -438,11 +443,6 @@ def _names_of_numbers(gold: Mapping[str, int], labels: Sequence[str]) -> dict[st
     if not all(tag.isdecimal() and int(tag) < len(labels) for tag in gold):
         return {}
     return {tag: labels[int(tag)] for tag in gold}
-
-
-def _some(names: Sequence[str] | set[str], most: int = 8) -> str:
-    shown = sorted(names)[:most]
-    return ", ".join(shown) + (", ..." if len(names) > most else "")
 
 
 def _is_tagged(tag: str | None) -> bool:

@@ -11,6 +11,7 @@ from collateral.schema import Column
 from ..data.encoding import Encoded
 from ..data.fields import Fields, Value
 from ..errors import BadLine
+from ..saying import many
 from .base import Given, Placed, Range, Rows, Source, Tables, Task, TaskOptions, Values
 from .columns import FieldColumns, check_kinds
 from .points import Choice, check_found, parse_points, points_of_text, quotas, sampled
@@ -69,6 +70,7 @@ class Texts(Task[Text]):
         "missing)",
         "deprels": "for each word its relation to the head (may be missing)",
     }
+    also = ("ranges",)
     item = "word"
 
     def __init__(self, options: TaskOptions | None = None) -> None:
@@ -95,8 +97,8 @@ class Texts(Task[Text]):
             shares = quotas(sizes, wanted, limit)
             source.groups = [replace(one, quota=n) for one, n in zip(groups, shares, strict=True)]
             source.notes.append(
-                f"Points are a sample of about {wanted:,} tokens, spread over the texts by their "
-                "length; --points all takes every token."
+                f"Points are a sample of about {many(wanted, 'token')}, spread over the texts by "
+                "their length; --points all takes every token."
             )
         return source
 

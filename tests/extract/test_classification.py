@@ -115,7 +115,7 @@ def test_labels_that_are_none_of_the_models(
     strange = begun.rows(0, LOGITS)
     assert strange.example["gold"] == "sad" and strange.example["correct"] is False
     assert strange.example["loss"] is None
-    assert "1 gold labels are not among" in begun.notes()
+    assert "1 gold label is not among" in begun.notes()
     for label in (["a", "b"], {"x": 1}):
         with pytest.raises(BadLine, match='line 1: "label" must be one class'):
             begin(Classification(), write_lines(*lines(label)), tokenizer, MODEL)
@@ -142,7 +142,7 @@ def test_regression(write_lines: Write, tokenizer: PreTrainedTokenizerFast) -> N
     assert begun.task.score(total(rows)) == [
         f"mean absolute error 0.667 of 3 texts (correlation with gold {r:.3f})"
     ]
-    assert begun.task.score(total(rows[:1])) == ["mean absolute error 0.500 of 1 texts"]
+    assert begun.task.score(total(rows[:1])) == ["mean absolute error 0.500 of 1 text"]
     assert "predicts a number" in begun.notes()
     with pytest.raises(ExtractError, match='label of 0 is "good"'):
         begin(Classification(), write_lines(*lines("good")), tokenizer, model)

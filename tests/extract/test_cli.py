@@ -161,9 +161,9 @@ def test_no_such_data(run: Run, tmp_path: Path) -> None:
 
 def test_an_empty_data_set(run: Run, write_lines: Write) -> None:
     status, _, err = run(data=write_lines("", " ", name="empty.jsonl"))
-    assert status == 1 and "is empty" in one_sentence(err)
+    assert status == 1 and "has no records" in one_sentence(err)
     status, _, err = run("--skip-bad", data=write_lines("{", "[]", name="bad.jsonl"))
-    assert status == 1 and "all of its lines are bad (2 of 2)" in one_sentence(err)
+    assert status == 1 and "all of its records are bad (2 of 2)" in one_sentence(err)
 
 
 def test_a_bad_line_by_number_and_going_on(run: Run, write_lines: Write) -> None:
@@ -171,7 +171,7 @@ def test_a_bad_line_by_number_and_going_on(run: Run, write_lines: Write) -> None
     status, _, err = run(data=path)
     assert status == 1 and f"{path}, line 2: " in one_sentence(err)
     status, out, _ = run("--skip-bad", data=path)
-    assert status == 0 and "1 of 6 lines were left out as bad: line 2" in out
+    assert status == 0 and "1 of 6 records was left out as bad: line 2" in out
 
 
 EVIL = "\x1b[31m\x1b]0;title\x07\x9b2J\u202e"

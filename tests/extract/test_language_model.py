@@ -189,7 +189,7 @@ def test_a_model_goes_on_writing(family: str, run: Run, folders: dict[str, Path]
     tokenizer = AutoTokenizer.from_pretrained(folders[family])
     with collateral.open(summary.output) as c:
         assert c.meta.settings["generate"] == 6
-        assert any("Up to 6 tokens" in note for note in c.meta.notes)
+        assert any("wrote up to 6 tokens" in note for note in c.meta.notes)
         for row, one in enumerate(TEXTS):
             prompt = tokenizer(one["text"], return_tensors="pt")["input_ids"]
             whole = model.generate(prompt, max_new_tokens=6, do_sample=False, pad_token_id=0)[0]

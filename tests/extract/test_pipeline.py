@@ -295,7 +295,7 @@ def test_bad_lines_are_left_out_and_counted(options: RunOptions, write_lines: Wr
     summary = run(dataclasses.replace(options, data=path, skip_bad=True))
     assert [one.line for one in summary.bad] == [2] and summary.pairs == 6
     with collateral.open(options.output) as c:
-        assert any("1 of 7 lines were left out" in note for note in c.meta.notes)
+        assert any("1 of 7 records was left out" in note for note in c.meta.notes)
 
 
 def test_a_span_beyond_max_length_is_a_bad_line(options: RunOptions) -> None:
@@ -303,7 +303,7 @@ def test_a_span_beyond_max_length_is_a_bad_line(options: RunOptions) -> None:
     with pytest.raises(BadLine, match="cut off at 30 tokens, see --max-length") as caught:
         run(short)
     assert caught.value.line == 3  # the first text is short enough
-    with pytest.raises(ExtractError, match="all of its lines are bad \\(6 of 6\\)"):
+    with pytest.raises(ExtractError, match="all of its records are bad \\(6 of 6\\)"):
         run(dataclasses.replace(options, max_length=5, skip_bad=True))
 
 
@@ -311,7 +311,7 @@ def test_texts_cut_after_their_spans_are_noted(options: RunOptions, write_lines:
     path = write_lines(line("He saw it. " + "and " * 80, "He", "it", id="1"), LINES[0])
     run(dataclasses.replace(options, data=path))
     with collateral.open(options.output) as c:
-        assert any("1 texts were cut at 64 tokens" in note for note in c.meta.notes)
+        assert any("1 text was cut at 64 tokens" in note for note in c.meta.notes)
         assert len(c.tokens(0)) == 64
 
 

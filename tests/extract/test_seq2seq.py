@@ -299,10 +299,10 @@ def test_a_pattern_that_no_text_of_the_side_has(run: Run) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ({"source": "it"}, r'has no "target"; give one, or let the model write with --generate N'),
+        ({"source": "it"}, r'has no "target"; name its column with --map target=COLUMN'),
         ({"source": "it", "target": ""}, r'"target" is empty'),
         ({"source": "", "target": "it"}, r'"source" is empty'),
-        ({"target": "it"}, r'has no field "text"'),
+        ({"target": "it"}, r'has no field "source"'),
         ({"source": "\u200d", "target": "it"}, "its source has no token"),
         ({"source": "it", "target": "\u200d"}, "its target has no token"),
     ],

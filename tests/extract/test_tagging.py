@@ -210,7 +210,7 @@ def test_parts_of_speech_have_an_accuracy(
     assert begun.task.score(total([first, second])) == [
         "accuracy 50.0% of 4 words (majority 50.0%)"
     ]
-    assert "1 gold tags are not among the model's labels" in begun.notes()
+    assert "1 gold tag is not among the model's labels" in begun.notes()
 
 
 def test_numbers_of_labels_are_their_names(
@@ -257,7 +257,7 @@ def test_words_without_a_token_are_not_found(
     assert [row["correct"] for row in rows.items] == [True, True, False]
     assert rows.items[2]["prediction"] is None
     assert rows.example["score"] == pytest.approx(2 / 3)
-    assert "1 words have no token" in begun.notes()
+    assert "1 word has no token" in begun.notes()
     gone = begin(Tagging(), write_lines({"words": ["\u200d"], "tags": ["O"]}), tokenizer, MODEL)
     assert gone.lost == [1]
 

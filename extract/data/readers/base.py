@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ExtractError
+from ...saying import listed
 
 BOM = b"\xef\xbb\xbf"
 
@@ -83,14 +84,6 @@ def kind_of(value: object) -> str:
         "a number" if isinstance(value, (int, float)) else f"of the type {type(value).__name__}"
     )
     return names.get(type(value), number)
-
-
-def listed(names: object, most: int = 20) -> str:
-    """Names for a sentence, in order; the first ``most`` of them."""
-    all_names = [str(name) for name in names]  # type: ignore[attr-defined]
-    rest = len(all_names) - most
-    shown = ", ".join(all_names[:most])
-    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def check_heads(heads: list[int]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import ExtractError
-from .base import BadRecord, Problem, Record, listed, raw_lines
+from ...saying import listed
+from .base import BadRecord, Problem, Record, raw_lines
 
 _LONGEST_CELL = 1 << 27
 _NUL = "\udc00"  # stands for NUL, which the csv module of Python 3.10 does not take

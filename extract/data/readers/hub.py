@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ExtractError, UsageError
-from .base import Problem, Record, listed
+from ...saying import listed
+from .base import Problem, Record
 
 _MEDIA = {"Image", "Audio", "Video", "Pdf", "Nifti"}
 

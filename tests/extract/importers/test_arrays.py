@@ -219,7 +219,7 @@ def test_examples_may_lack_arrays(prepare: Prepare) -> None:
     options = prepare(given)
     found = " ".join(run(options).notes)
     assert "2 arrays of a.safetensors belong to no example" in found
-    assert "1 example without hidden states have no points" in found
+    assert "1 example without hidden states has no points" in found
     with opened(options.output) as c:
         assert c.point_examples.tolist() == [0] * 5
 
