@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ExtractError
+from ..saying import many
 from .align import unpadded
 from .common import Maps, Problems, Unusable
 from .table import normal_id
@@ -110,6 +111,12 @@ def read_dictionary(path: Path, problems: Problems) -> Dictionary:
             f"{path} holds {type(data).__name__}, not a dictionary "
             "{id: {'attentions': ..., 'tokens': ...}}."
         )
+    if data and not any(isinstance(value, dict) for value in data.values()):
+        key, value = next(iter(data.items()))
+        raise ExtractError(
+            f"{path} holds {type(value).__name__} under {str(plain(key))[:60]!r}, and no example: "
+            "it must be a dictionary {id: {'attentions': ..., 'tokens': ...}}."
+        )
     entries: dict[str, Entry] = {}
     others: dict[str, None] = {}
     size: tuple[int, int] | None = None
@@ -187,9 +194,11 @@ def _layers(where: str, value: object) -> tuple[Array, ...]:
 def _check_square(where: str, layers: Sequence[Array], tokens: int) -> None:
     _, rows, columns = layers[0].shape
     if rows != columns:
-        raise Unusable(where, f"has {rows} rows and {columns} columns; it must be square")
+        raise Unusable(
+            where, f"has {many(rows, 'row')} and {many(columns, 'column')}; it must be square"
+        )
     if rows < tokens:
-        raise Unusable(where, f"is {rows} x {columns}, too small for its {tokens} tokens")
+        raise Unusable(where, f"is {rows} x {columns}, too small for its {many(tokens, 'token')}")
 
 
 def _grid(where: str, value: dict[Any, Any], name: str) -> Grid | None:
@@ -223,7 +232,8 @@ def _same_size(entry: Entry, size: tuple[int, int] | None) -> tuple[int, int] | 
         if own != size:
             raise Unusable(
                 f'{entry.where}: "{name}"',
-                f"has {own[0]} layers of {own[1]} heads; before, there were {size[0]} of {size[1]}",
+                f"has {many(own[0], 'layer')} of {many(own[1], 'head')}; before, there were "
+                f"{size[0]} of {size[1]}",
             )
     return size
 

@@ -24,6 +24,10 @@ from .table import Row, Table, read_table
 from .writing import finish
 from .wsc import WscBuilder
 
+_BUILDERS: dict[str, type[WscBuilder] | type[AbsaBuilder]] = {
+    "wsc": WscBuilder,
+    "absa": AbsaBuilder,
+}
 _SOURCE = "InterpreT (Lal et al. 2021), imported as it was computed there"
 GRAMMAR = Metric(
     "grammar_correlation",
@@ -73,6 +77,7 @@ def run(options: InterpretOptions, reporter: Reporter | None = None) -> Summary:
     with clock.of("reading"), stage(reporter, "Reading"):
         if options.table is not None:
             table = read_table(options.table, problems)
+            _BUILDERS[options.task].check(table)
         if options.collateral is not None:
             dictionary = read_dictionary(options.collateral, problems)
         _check_layers(table, dictionary)
@@ -90,8 +95,7 @@ def _imported(
     problems: Problems,
 ) -> tuple[Imported, list[Entry | None]]:
     """All but attention, and the entries that attention comes from."""
-    maker = WscBuilder if options.task == "wsc" else AbsaBuilder
-    builder = maker(table, joining.examples, problems)
+    builder = _BUILDERS[options.task](table, joining.examples, problems)
     examples = [builder.example(one) for one in joining.examples]
     entries = [one.entry for one in joining.examples]
     states = table.states if table is not None else 0

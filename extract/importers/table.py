@@ -8,6 +8,7 @@ header line.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
@@ -18,10 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ExtractError
+from ..saying import listed
 from .common import Problems
 
 _COORDINATE = re.compile(r"layer_(\d{1,4})_tsne_([xy])\Z")
 _AGGREGATED = re.compile(r"aggr_layer_\d+_tsne_[xy]\Z")
+_START = 4096
+"""Bytes that tell whether a file is of text."""
 _INDEX = ("", "Unnamed: 0")
 _LONGEST_CELL = 1 << 24
 _LARGEST = float(np.finfo(np.float32).max)
@@ -82,6 +86,7 @@ def read_table(path: Path, problems: Problems) -> Table:
     Raises:
         ExtractError: the file cannot be read, or a column is missing.
     """
+    _check_text(path)
     lines = _cells(path)
     first = next(lines, None)
     if first is None:
@@ -108,6 +113,26 @@ def read_table(path: Path, problems: Problems) -> Table:
     return Table(path, tuple(others), len(header.states), rows, repeated, aggregated)
 
 
+def _check_text(path: Path) -> None:
+    """Whether it is a file of text, whatever its encoding.
+
+    Raises:
+        ExtractError: it is one of torch.save, or another of bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START)
+    except OSError as error:
+        raise ExtractError(f"{path} cannot be read ({error.strerror}).") from None
+    if start.startswith((b"PK\x03\x04", b"\x80")) and start[8:9] != b"{":
+        raise ExtractError(
+            f"{path} is no table (CSV); a dictionary that torch.save wrote is given with "
+            "--collateral."
+        )
+    if b"\0" in start and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ExtractError(f"{path} is no text; --table takes a table (CSV).")
+
+
 def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(_LONGEST_CELL)
     line = 0
@@ -122,7 +147,9 @@ def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
                     yield line, cells
                 line = reader.line_num + 1
     except UnicodeDecodeError:
-        raise ExtractError(f"{path} is not UTF-8 (at or after line {line}); convert it.") from None
+        raise ExtractError(
+            f"{path} is not UTF-8 (at or after line {max(line, 1)}); convert it."
+        ) from None
     except csv.Error as error:
         raise ExtractError(f"{path}, line {line}: cannot be read as CSV ({error}).") from None
     except OSError as error:
@@ -145,7 +172,8 @@ def _header(path: Path, cells: Sequence[str]) -> _Header:
         places[name] = place
     if "id" not in places:
         raise ExtractError(
-            f'{path} has no column "id", which joins its rows to the examples; add it.'
+            f'{path} has no column "id", which joins its rows to the examples; its columns are '
+            f"{listed([name[:40] for name in places], 8)}."
         )
     return _Header(names, len(names), places, _states(path, places))
 
@@ -171,6 +199,12 @@ def _states(path: Path, places: dict[str, int]) -> list[tuple[int, int]]:
                 )
         made.append((both["x"][1], both["y"][1]))
     return made
+
+
+def columns_of(table: Table) -> str:
+    """The end of a sentence: which columns a table has, maps left out."""
+    names = listed([name[:40] for name in ("id", *table.columns)], 8)
+    return f"its columns are {names}."
 
 
 def _is_header(cells: Sequence[str], first: Sequence[str], header: _Header) -> bool:

@@ -8,6 +8,7 @@ needs more is refused.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 import warnings
@@ -31,6 +32,12 @@ SAVE_AGAIN = (
     "JSON Lines, for interpret-extract import safetensors (docs/import.md)"
 )
 """What to do with a file that cannot be read without running code."""
+
+_WANTED = "--collateral takes a dictionary that torch.save wrote"
+_START = 4096
+"""Bytes that tell what a file is."""
+_SAVED = (b"PK\x03\x04", b"\x80")
+"""What files of torch.save begin with: a zip archive, or the pickle of an old torch."""
 
 _KINDS = re.compile(r"[<>=|]?(b1|\?|[iu][1248]|f[248]|U\d{1,4}|O8?)\Z")
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
@@ -102,6 +109,7 @@ def load(path: Path) -> Any:
         ExtractError: it cannot be read, or not without running code.
     """
     try:
+        check_written_by_torch(path)
         zipped = zipfile.is_zipfile(path)
         if zipped:
             _check_zip(path)
@@ -116,6 +124,45 @@ def load(path: Path) -> Any:
         raise ExtractError(f"{path} does not fit into memory.") from error
     except Exception as error:  # a hostile or damaged file fails in any way it likes
         raise ExtractError(_refusal(path, error)) from error
+
+
+def check_written_by_torch(path: Path) -> None:
+    """Whether a file begins as one of ``torch.save`` does, so that others are called what they are.
+
+    Raises:
+        ExtractError: it does not; with what it is instead.
+    """
+    with path.open("rb") as file:
+        start = file.read(_START)
+    if not start:
+        raise ExtractError(f"{path} is empty; {_WANTED}.")
+    if is_text(start):
+        raise ExtractError(
+            f"{path} is a text file, not one of torch.save; a table (CSV) is given with --table."
+        )
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
+        raise ExtractError(
+            f"{path} is a safetensors file; take interpret-extract import safetensors for it."
+        )
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if names and all(name.endswith(".npy") for name in names):
+            raise ExtractError(f"{path} is an npz file; take interpret-extract import npz for it.")
+        if not any(name.endswith("data.pkl") for name in names):
+            raise ExtractError(f"{path} is a zip archive, but none of torch.save; {_WANTED}.")
+    elif not start.startswith(_SAVED):
+        raise ExtractError(f"{path} is no file of torch.save; {_WANTED}.")
+
+
+def is_text(start: bytes) -> bool:
+    """Whether a file that begins so is one of text: UTF-8 without control codes."""
+    text = codecs.getincrementaldecoder("utf-8")()
+    try:
+        found = text.decode(start)
+    except UnicodeDecodeError:
+        return False
+    return all(one >= " " or one in "\t\r\n\f" for one in found)
 
 
 def array(value: object) -> npt.NDArray[Any]:

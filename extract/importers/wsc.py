@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from collateral.schema import Column
 
@@ -12,7 +12,7 @@ from ..saying import many
 from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values
 from .joined import FurtherColumns, Placed
 from .places import TwoSpans, token_places, two_spans
-from .table import Row, Table
+from .table import Row, Table, columns_of
 
 YES, NO = "coreferent", "not coreferent"
 _PAIR_COLUMNS = ("span1", "span2", "span")
@@ -55,21 +55,29 @@ class WscBuilder:
 
     task = "coref"
 
-    def __init__(self, table: Table | None, examples: Sequence[Placed], problems: Problems) -> None:
-        """Looks at the columns.
+    @staticmethod
+    def check(table: Table) -> None:
+        """Whether the table has the columns of this task.
 
         Raises:
-            ExtractError: a column is missing.
+            ExtractError: one is missing.
         """
+        if not _token_column(table.columns):
+            raise ExtractError(
+                f'{table.path} has no column "span_token" with the token that each row is of; '
+                + (
+                    "is it a table of --task absa?"
+                    if "aspect" in table.columns
+                    else columns_of(table)
+                )
+            )
+
+    def __init__(self, table: Table | None, examples: Sequence[Placed], problems: Problems) -> None:
+        """Looks at the columns of a table that was checked."""
         self._problems = problems
         self.rows: list[Row] = []
         names = table.columns if table is not None else ()
-        self._token = next((one for one in ("span_token", "token") if one in names), "")
-        if table is not None and not self._token:
-            raise ExtractError(
-                f'{table.path} has no column "span_token" with the token that each row is of; is '
-                "it a table of --task absa?"
-            )
+        self._token = _token_column(names)
         self._paired = all(name in names for name in _PAIR_COLUMNS)
         pairs = self._paired
         own_points = dict(_POINTS) if pairs else {}
@@ -161,6 +169,10 @@ class WscBuilder:
             )
             for i, row in enumerate(rows)
         ]
+
+
+def _token_column(names: Collection[str]) -> str:
+    return next((one for one in ("span_token", "token") if one in names), "")
 
 
 def _said(one: Placed) -> Values:

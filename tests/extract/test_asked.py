@@ -22,14 +22,14 @@ from . import tiny
 ROW = {"text": "the trophy", "label": "a", "domain": "x"}
 WORDS = {"words": ["the", "trophy"], "tags": ["O", "B-X"], "domain": "x"}
 SOURCE = {"source": "the", "target": "trophy", "domain": "x"}
-PAIR = {
+PAIR: dict[str, Any] = {
     "id": "1",
     "text": "the trophy",
     "span1": {"text": "the", "start": 0, "end": 3},
     "span2": {"text": "trophy", "start": 4, "end": 10},
     "domain": "x",
 }
-ROWS = {
+ROWS: dict[str, dict[str, Any]] = {
     "text": ROW,
     "classification": ROW,
     "language-model": ROW,

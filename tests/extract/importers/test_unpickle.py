@@ -178,7 +178,8 @@ def test_a_zip_bomb_is_refused_before_it_is_read(compressed: bool, tmp_path: Pat
 def test_a_cut_file_is_refused_in_one_sentence(keep: int, new: bool, tmp_path: Path) -> None:
     path = save(tmp_path / "a.pt", {0: torch.zeros(99)}, _use_new_zipfile_serialization=new)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ExtractError, match=r"is not read as a plain file|asks for") as caught:
+    says = r"is not read as a plain file|asks for|is empty|is a text file"
+    with pytest.raises(ExtractError, match=says) as caught:
         load(path)
     assert "\n" not in str(caught.value)
 
