@@ -164,6 +164,25 @@ ACTIONS: tuple[Action, ...] = (
     Action("clear", ("x",), "", "Unmark all points.", "Selecting"),
     Action("undo", ("u",), "", "Undo the last selection.", "Selecting"),
     Action("redo", ("U",), "", "Redo it.", "Selecting"),
+    Action(
+        "copy",
+        ("y",),
+        "",
+        "Copy the value or row under the cursor to the clipboard of your terminal, also over SSH.",
+        "Out",
+    ),
+    Action(
+        "copy-command",
+        ("Y",),
+        "",
+        "Copy the command that shows what you see now, for a colleague or for tomorrow.",
+        "Out",
+    ),
+    Action(
+        "export", ("e",), "", "Write the data behind the pane to a new file, CSV or JSON.", "Out"
+    ),
+    Action("save", ("s",), "", "Save a picture of the pane, SVG or plain text.", "Out"),
+    Action("save-screen", ("S",), "", "Save a picture of the whole screen.", "Out"),
     Action("pane-list", ("1",), "", "Go to the list of examples.", "Panes"),
     Action("pane-example", ("2",), "", "Go to the example.", "Panes"),
     Action("pane-map", ("3",), "", "Go to the t-SNE map.", "Panes"),

@@ -7,17 +7,24 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
+from .options import Wanted
 from .screens.main import MainScreen
+
+if TYPE_CHECKING:
+    from .project import Project
 
 
 class InterpretApp(App[None]):
     """Shows one or two collateral files.
 
     Attributes:
+        asked: what to show first, as far as the command line says.
+        opened: the files, if the command line had to look into them.
         failure: why the app ended by itself, a sentence for stderr; empty if the user quit.
     """
 
@@ -26,13 +33,20 @@ class InterpretApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(
-        self, paths: Sequence[str], names: Sequence[str] = (), force_ascii: bool = False
+        self,
+        paths: Sequence[str],
+        names: Sequence[str] = (),
+        force_ascii: bool = False,
+        asked: Wanted | None = None,
+        opened: Project | None = None,
     ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if plain else None)
         self.paths = tuple(paths)
         self.names = tuple(names)
         self.force_ascii = force_ascii
+        self.asked = asked or Wanted()
+        self.opened = opened
         self.failure = ""
         if plain:
             self.theme = "ansi-dark"  # the others would still send greys
@@ -59,7 +73,7 @@ class InterpretApp(App[None]):
         """Of Textual's own commands only the one that has no key here."""
         yield SystemCommand("Theme", "Change the colours, dark or light", self.action_change_theme)
 
-    def fail(self, message: str) -> None:
-        """Ends the app with exit status 1 and a sentence."""
+    def fail(self, message: str, status: int = 1) -> None:
+        """Ends the app with an exit status and a sentence."""
         self.failure = message
-        self.exit(return_code=1)
+        self.exit(return_code=status)

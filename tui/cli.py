@@ -8,8 +8,15 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import options
+
+if TYPE_CHECKING:
+    from .project import Project
 
 DEMO = Path(__file__).parent / "demo"
+DEMO_FILES = (str(DEMO / "base.msgpack"), str(DEMO / "tuned.msgpack"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         "--ascii", action="store_true", help="draw with ASCII only (automatic under LC_ALL=C)"
     )
     p.add_argument("--version", action="version", version=f"interpret-tui {version()}")
+    options.add_to(p)
     return p
 
 
@@ -49,19 +57,48 @@ def version() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the viewer; the exit status: 0 quit, 1 a file or the terminal is wrong, 2 usage."""
     p = parser()
-    options = p.parse_args(argv)
-    files = [str(DEMO / "base.msgpack"), str(DEMO / "tuned.msgpack")] if options.demo else []
-    files += options.files
+    given = p.parse_args(argv)
+    files = list(DEMO_FILES) if given.demo else []
+    files += given.files
     if not files:
         p.error("name a collateral file, or try --demo")
     if len(files) > 2:
-        p.error("one file, or two to compare" + ("; --demo brings two itself" * options.demo))
-    if len(options.name) > len(files):
-        p.error(f"--name was given {len(options.name)} times for {len(files)} file(s)")
+        p.error("one file, or two to compare" + ("; --demo brings two itself" * given.demo))
+    if len(given.name) > len(files):
+        p.error(f"--name was given {len(given.name)} times for {len(files)} file(s)")
     if problem := _terminal_problem():
-        print(f"interpret-tui: {problem}", file=sys.stderr)
-        return 1
-    return _run(files, options.name, options.ascii)
+        return _failed(problem, 1)
+    asked = options.wanted(given)
+    project = _opened(files, given.name, asked) if asked.texts else None
+    if isinstance(project, int):
+        return project
+    return _run(files, given.name, given.ascii, asked, project)
+
+
+def _opened(files: Sequence[str], names: Sequence[str], asked: options.Wanted) -> Project | int:
+    """The files, if they have what is asked for; else the exit status, and why is printed."""
+    from collateral import CollateralError  # late: numpy comes with it
+
+    from .project import Project
+
+    try:
+        project = Project.open(files, names)
+    except CollateralError as error:
+        return _failed(str(error), 1)
+    try:
+        options.check(project, asked)
+    except (CollateralError, options.Unknown) as reason:
+        project.close()
+        return _failed(str(reason), 2 if isinstance(reason, options.Unknown) else 1)
+    return project
+
+
+def _failed(sentence: str, status: int) -> int:
+    """Prints why; the exit status."""
+    from .text import clean  # a file's name and contents stand in the sentence
+
+    print(f"interpret-tui: {clean(sentence)}", file=sys.stderr)
+    return status
 
 
 def _terminal_problem() -> str:
@@ -80,15 +117,19 @@ def _terminal_problem() -> str:
     return ""
 
 
-def _run(files: Sequence[str], names: Sequence[str], ascii_only: bool) -> int:
+def _run(
+    files: Sequence[str],
+    names: Sequence[str],
+    ascii_only: bool,
+    asked: options.Wanted,
+    project: Project | None,
+) -> int:
     from .app import InterpretApp  # late: --help must not wait for Textual
 
-    app = InterpretApp(files, names, ascii_only)
+    app = InterpretApp(files, names, ascii_only, asked, project)
     app.run()
     if app.failure:
-        from .text import clean  # a file's name and contents stand in the sentence
-
-        print(f"interpret-tui: {clean(app.failure)}", file=sys.stderr)
+        return _failed(app.failure, app.return_code or 1)
     return app.return_code or 0
 
 

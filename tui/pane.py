@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from .actions import PANE_TITLES, PaneName
+from .commands import Refused
 from .look import Look
 from .plots.canvas import Canvas, Ink
 from .project import Project
 from .state import Selection
+
+if TYPE_CHECKING:
+    from .export import Data
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,22 @@ class Pane:
     def act(self, c: Context, name: str) -> Selection | None:
         """Another action of the action table; None if the pane has no use for it."""
         return None
+
+    def copy(self, c: Context) -> str:
+        """What is copied: the value or row under the cursor, cells with tabs between.
+
+        Raises:
+            Refused: nothing is under the cursor.
+        """
+        raise Refused("There is nothing to copy in this pane.")
+
+    def data(self, c: Context) -> Data:
+        """The data behind the picture, in full.
+
+        Raises:
+            Refused: there is none.
+        """
+        raise Refused("There are no data behind this pane.")
 
     def back(self, c: Context) -> Selection | None:
         """Ends what the pane is in the middle of; None if there was nothing."""

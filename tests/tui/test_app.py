@@ -146,6 +146,21 @@ async def _suspend(session: Session, key: str) -> None:
     assert called == [key]
 
 
+async def _out(session: Session, key: str) -> None:
+    before = session.selection
+    await session.press(key)
+    assert session.foot().startswith(" Copied: ")
+    assert session.selection == before  # what is copied: test_out.py
+
+
+async def _file(session: Session, key: str) -> None:
+    """Writes to the folder of the test."""
+    before = sorted(Path().iterdir())
+    await session.press(key, "enter")
+    (new,) = set(Path().iterdir()) - set(before)
+    assert new.name in session.foot()
+
+
 async def _quit(session: Session, key: str) -> None:
     await session.press(key)
     assert session.app._exit and session.app.return_code == 0
@@ -186,6 +201,8 @@ EFFECTS: dict[str, Effect] = {
         changes={"scope": "all", "marked": frozenset()},
         shows="all 12 examples",
     ),
+    **{name: Effect(check=_out) for name in ("copy", "copy-command")},
+    **{name: Effect(check=_file) for name in ("export", "save", "save-screen")},
     "undo": Effect(check=_undo),
     "redo": Effect(check=_redo),
     **{f"pane-{name}": _goes_to(name) for name in PANES},
@@ -245,7 +262,10 @@ def test_every_action_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("name", [action.name for action in ACTIONS])
-async def test_every_key_at_160x45(name: str, files: tuple[Path, Path]) -> None:
+async def test_every_key_at_160x45(
+    name: str, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     async with running(files, WIDE) as session:
         for key in BY_NAME[name].keys:
             await _start(session, EFFECTS[name])
@@ -253,7 +273,10 @@ async def test_every_key_at_160x45(name: str, files: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.slow
-async def test_every_key_at_80x24(files: tuple[Path, Path]) -> None:
+async def test_every_key_at_80x24(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     async with running(files, SMALL) as session:
         for action in sorted(ACTIONS, key=lambda action: action.name == "quit"):
             effect = EFFECTS[action.name]

@@ -32,7 +32,8 @@ def _run(*arguments: str) -> tuple[int, str, str]:
         (("--demo", "a"), "--demo brings two itself"),
         (("a", "--name", "x", "--name", "y"), "--name was given 2 times for 1 file(s)"),
         (("a", "b", "--name", "x", "--name", "y", "--name", "z"), "3 times for 2 file(s)"),
-        (("a", "--colour"), "unrecognized arguments: --colour"),
+        (("a", "--colours"), "unrecognized arguments: --colours"),
+        (("a", "--pane", "maps"), "invalid choice: 'maps'"),
     ],
 )
 def test_wrong_use_is_status_2_and_a_sentence(
@@ -63,6 +64,33 @@ def test_no_terminal_is_status_1_and_one_sentence() -> None:
     status, out, err = _run("whatever.msgpack")
     assert (status, out) == (1, "")
     assert err.count("\n") == 1 and "no terminal" in err and "ssh -t" in err
+
+
+def _in_terminal(monkeypatch: pytest.MonkeyPatch) -> _Screen:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    errors = _Screen()
+    for name in ("stdin", "stdout"):
+        monkeypatch.setattr(sys, name, _Screen())
+    monkeypatch.setattr(sys, "stderr", errors)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("--demo", "--metric", "entorpy"), 2, "There is no metric 'entorpy'; did you mean"),
+        (("--demo", "--layer", "7"), 2, "There is no layer '7'; there is from 0 to 6."),
+        (("--demo", "--example", "no\x1b[2Jne"), 2, "There is no example 'no\\x1b[2Jne'"),
+        (("gone.msgpack", "--layer", "1"), 1, "gone.msgpack"),
+    ],
+)
+def test_an_unknown_name_is_said_before_the_screen_is_taken(
+    arguments: tuple[str, ...], status: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = _in_terminal(monkeypatch)
+    assert cli.main(arguments) == status
+    assert says in errors.getvalue() and errors.getvalue().count("\n") == 1
+    assert "\x1b" not in errors.getvalue()
 
 
 class _Screen(io.StringIO):

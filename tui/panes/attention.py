@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .. import state, text
+from .. import copying, state, tables, text
 from ..actions import PaneName
 from ..attention_table import EdgeTable, strongest
+from ..export import Data
 from ..pane import Context, Pane
 from ..plots.arrows import ArrowMap, arrows
 from ..plots.arrows import strongest as edges_of
@@ -284,6 +285,18 @@ class AttentionPane(Pane):
                 break
             x = canvas.put(x + 2, 0, words)
         return canvas
+
+    # -- out --------------------------------------------------------------------------------
+
+    def copy(self, c: Context) -> str:
+        """The weight under the cursor with its tokens; of a token alone, all its weights."""
+        grid = c.project.attention(c.selection)
+        one = self._chosen(c, grid) if c.selection.attention_view == "map" else None
+        return copying.edge(c, grid, *(one or self._cursor(c, grid)))
+
+    def data(self, c: Context) -> Data:
+        """A row per weight."""
+        return tables.attention(c)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .. import text
+from .. import copying, tables, text
 from ..actions import PaneName
+from ..export import Data
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
 from ..plots.curves import Series, curves, sparkline
@@ -121,3 +122,13 @@ class DistancePane(Pane):
             x = canvas.put(x, 0, line, Ink(fg=colour))
             x = canvas.put(x, 0, words)
         return canvas
+
+    # -- out --------------------------------------------------------------------------------
+
+    def copy(self, c: Context) -> str:
+        """The distances at the layer, a line per group."""
+        return copying.distance(c)
+
+    def data(self, c: Context) -> Data:
+        """The curves: a row per group and layer."""
+        return tables.distances(c)

@@ -7,8 +7,9 @@ from typing import ClassVar, NamedTuple
 
 from collateral import TokenInfo
 
-from .. import state, text
+from .. import copying, state, tables, text
 from ..actions import PaneName
+from ..export import Data
 from ..item_table import ItemTable, summary
 from ..look import Look
 from ..pane import Context, Pane
@@ -232,6 +233,16 @@ class ExamplePane(Pane):
             who = side if c.project.two else "predicted"
             x = canvas.put(x + 2, 0, f"{who} {_label(model.prediction, True)} {right}", ink)
         return canvas
+
+    # -- out --------------------------------------------------------------------------------
+
+    def copy(self, c: Context) -> str:
+        """The row of the table that is looked at."""
+        return copying.table_row(c)
+
+    def data(self, c: Context) -> Data:
+        """The example's items, pairs or tokens."""
+        return tables.example(c)
 
 
 def _said(c: Context, said: Said, short: bool) -> list[tuple[str, Ink]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .. import state, text
+from .. import copying, state, tables, text
 from ..actions import PaneName
+from ..export import Data
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
 from ..plots.heatmap import scroll
@@ -103,6 +104,16 @@ class ExamplesPane(Pane):
         x = canvas.put(0, 0, name, c.look.muted)
         canvas.put(x + 1, 0, text.fit(sentence, max(0, width - x - 1)))
         return canvas
+
+    # -- out --------------------------------------------------------------------------------
+
+    def copy(self, c: Context) -> str:
+        """The row of the selected example."""
+        return copying.example_row(c)
+
+    def data(self, c: Context) -> Data:
+        """All examples with all that is known of them."""
+        return tables.examples(c)
 
 
 _ROOM_FOR_BOTH = 60

@@ -8,8 +8,9 @@ import numpy as np
 
 from collateral.analysis.heads import ranked
 
-from .. import state, text
+from .. import copying, state, tables, text
 from ..actions import PaneName
+from ..export import Data
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas
 from ..plots.heatmap import HeatMap, heatmap
@@ -133,6 +134,16 @@ class HeadsPane(Pane):
         start = min(text.width(f"heads {found.title}"), max(0, width - 30)) + 2
         _strongest(c, canvas, start, 0, found)
         return canvas
+
+    # -- out --------------------------------------------------------------------------------
+
+    def copy(self, c: Context) -> str:
+        """The selected head with its exact value."""
+        return copying.head(c)
+
+    def data(self, c: Context) -> Data:
+        """A row per head."""
+        return tables.heads(c)
 
 
 def _scale(found: HeadView) -> Scale:

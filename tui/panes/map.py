@@ -9,8 +9,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .. import state, text
+from .. import copying, state, tables, text
 from ..actions import PaneName
+from ..export import Data
 from ..pane import Context, Pane
 from ..plots import scatter as plot
 from ..plots.canvas import Canvas
@@ -359,6 +360,20 @@ class MapPane(Pane):
         side = c.project.side(c.selection.view)
         canvas.blit(x, 0, self._layers(c, width - x, (side,)))
         return canvas
+
+    # -- out --------------------------------------------------------------------------------
+
+    def copy(self, c: Context) -> str:
+        """The point under the cursor."""
+        side = self._drawn[0].side if self._drawn else c.project.side(c.selection.view)
+        return copying.point(c, side, self._cursor)
+
+    def data(self, c: Context) -> Data:
+        """A row per point, of both models if they are compared."""
+        both = c.selection.view == "B−A"
+        return tables.map_points(
+            c, tables.sides(c) if both else (c.project.side(c.selection.view),)
+        )
 
 
 def _starred(c: Context) -> list[Mention]:

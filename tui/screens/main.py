@@ -22,6 +22,7 @@ from ..widgets.lines import LineWidget
 from ..widgets.palette import Everything
 from ..widgets.pane import PaneWidget, Wish
 from ..widgets.prompt import Prompt, Question
+from . import out
 
 if TYPE_CHECKING:
     from ..app import InterpretApp
@@ -84,15 +85,16 @@ class MainScreen(Screen[None]):
         """Imports numpy and the plots, opens the files, fills the panes."""
         from collateral import CollateralError
 
+        from ..options import Unknown, apply
         from ..panes import all_panes
         from ..project import Project
 
         app = cast("InterpretApp", self.app)
         try:
-            project = Project.open(app.paths, app.names)
-            first = project.first_selection()
-        except CollateralError as error:
-            app.fail(str(error))
+            project = app.opened or Project.open(app.paths, app.names)
+            first = apply(project, project.first_selection(), app.asked.texts)
+        except (CollateralError, Unknown) as error:
+            app.fail(str(error), 2 if isinstance(error, Unknown) else 1)
             return
         self.project = project
         self.panes = all_panes()
@@ -101,6 +103,8 @@ class MainScreen(Screen[None]):
         for line, make in self._line_makers().items():
             self._lines[line].set_source(make)
         self.set_reactive(MainScreen.selection, first)
+        if app.asked.pane is not None:
+            self.go(app.asked.pane)
         self._show(None)
         app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         app.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
@@ -278,7 +282,7 @@ class MainScreen(Screen[None]):
         elif name == "quit":
             self.app.exit()
         else:
-            return False
+            return out.act(self, name)
         return True
 
     def _in_pane(self, name: str) -> bool:

@@ -1,0 +1,303 @@
+"""What is copied, exported and saved is what the pane shows, in full."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from tests.tui.handmade import Recipe
+from tests.tui.pilot import Session, running
+from tui import copying, options, tables
+from tui.actions import PANES
+from tui.cli import parser
+from tui.commands import Refused
+from tui.export import Data, as_csv, as_json, free_name, save
+from tui.look import Look
+from tui.pane import Context
+from tui.panes import all_panes
+from tui.project import Project
+
+LOOK = Look("truecolor", False, True)
+
+
+def _context(project: Project, **changes: Any) -> Context:
+    return Context(project, replace(project.first_selection(), **changes), LOOK)
+
+
+def _rows(data: Data) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(as_csv(data)[0])))
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def test_numbers_come_back_as_they_were() -> None:
+    rng = np.random.default_rng(0)
+    powers = 10.0 ** rng.integers(-20, 20, 200)
+    single = (rng.normal(size=200) * powers).astype(np.float32)
+    double = rng.normal(size=200)
+    single[3], double[4] = np.nan, np.inf
+    data = Data("x", {"single": single, "double": double})
+    rows = _rows(data)
+    assert rows[3]["single"] == "" and rows[4]["double"] == ""
+    read = np.array([float(row["single"] or "nan") for row in rows], dtype=np.float32)
+    np.testing.assert_array_equal(read, single)
+    columns = json.loads(as_json(data))["columns"]
+    assert columns["single"][3] is None and columns["double"][4] is None
+    back = np.array([np.nan if v is None else v for v in columns["single"]], dtype=np.float32)
+    np.testing.assert_array_equal(back, single)
+    known = np.isfinite(double)
+    assert [v for v in columns["double"] if v is not None] == double[known].tolist()
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=HYPERLINK(A1)", "'=HYPERLINK(A1)"),
+        ("@sum", "'@sum"),
+        ("+a", "'+a"),
+        ("-b", "'-b"),
+        ("\t=1", "'\t=1"),
+        ("-", "-"),
+        ("-5.5", "-5.5"),
+        ("a=b", "a=b"),
+        ('say "so", twice\n', 'say "so", twice\n'),
+    ],
+)
+def test_no_text_becomes_a_formula(cell: str, written: str) -> None:
+    data = Data("x", {"text": [cell], "number": [-1.5]})
+    words, guarded = as_csv(data)
+    assert list(csv.reader(io.StringIO(words)))[1] == [written, "-1.5"]
+    assert guarded == (written != cell)
+    assert json.loads(as_json(data))["columns"]["text"] == [cell]
+
+
+def test_a_lone_surrogate_can_be_written(tmp_path: Path) -> None:
+    data = Data("x", {"text": ["a\ud800b"], "number": [1]})
+    save(data, str(tmp_path / "x.json"))
+    save(data, str(tmp_path / "x.csv"))
+    assert json.loads((tmp_path / "x.json").read_text("utf-8"))["columns"]["text"] == ["a\ud800b"]
+    assert "a\\ud800b" in (tmp_path / "x.csv").read_text("utf-8")
+
+
+def test_no_file_is_replaced(tmp_path: Path) -> None:
+    data, path = Data("x", {"n": [1]}), tmp_path / "x.csv"
+    path.write_text("mine")
+    with pytest.raises(Refused, match="is there already"):
+        save(data, str(path))
+    assert path.read_text() == "mine"
+    assert free_name("x", ".csv", tmp_path) == "x-2.csv"
+    assert free_name("y", ".csv", tmp_path) == "y.csv"
+    for wrong, says in (
+        ("x.txt", "must end"),
+        ("", "must end"),
+        ("gone/x.csv", "can't be written"),
+    ):
+        with pytest.raises(Refused, match=says):
+            save(data, str(tmp_path / wrong) if wrong else wrong)
+    with pytest.raises(Refused, match="can't be written"):
+        save(data, "a\0b.csv")
+
+
+# -- data --------------------------------------------------------------------------------------
+
+
+def test_the_heads_are_the_mean_of_the_differences(compared: Project) -> None:
+    data = tables.heads(_context(compared, metric="std", view="B−A"))
+    values = np.array(data.columns["value"]).reshape(3, 4)
+    one, two = (compared.file(side).head_metric("std").astype(np.float64) for side in ("A", "B"))
+    np.testing.assert_allclose(values, (two - one).mean(axis=0), atol=1e-6)
+    assert _rows(data)[5]["layer"] == "1" and _rows(data)[5]["head"] == "1"
+    assert data.about["metric"] == "std" and data.about["view"] == "B-A"
+
+
+def test_the_weights_of_a_head(compared: Project) -> None:
+    data = tables.attention(_context(compared, view="A", example=0, head_layer=1, head=2))
+    stored = compared.a.attention(0, "self", layer=1, head=2)
+    texts = compared.tokens(0).texts
+    rows = _rows(data)
+    assert len(rows) == stored.size
+    for row in rows[:: max(1, len(rows) // 20)]:
+        query, key = int(row["query"]), int(row["key"])
+        assert np.float32(row["weight"]) == stored[query, key]
+        assert (row["query token"], row["key token"]) == (texts[query], texts[key])
+
+
+def test_the_points_of_both_maps(compared: Project) -> None:
+    data = tables.map_points(_context(compared, layer=2), ("A", "B"))
+    rows = _rows(data)
+    assert len(rows) == len(compared.a.points) + len(compared.file("B").points)
+    last = rows[-1]
+    x, y = compared.file("B").coordinates(2)[-1]
+    assert (last["model"], np.float32(last["x"]), np.float32(last["y"])) == ("B", x, y)
+    row = len(compared.file("B").points) - 1
+    assert last["text"] == compared.file("B").points.cell("text", row)
+    assert last["example"] == compared.example_texts[0][int(compared.points.examples[row])]
+
+
+def test_the_distances_with_their_intervals(compared: Project) -> None:
+    c = _context(compared)
+    rows = _rows(tables.distances(c))
+    curves = compared.distance_view(c.selection).curves
+    assert len(rows) == sum(len(curve.mean) for curve in curves)
+    second = rows[len(curves[0].mean) + 1]
+    assert second["group"] == curves[1].label and second["layer"] == "1"
+    for name in ("mean", "low", "high"):
+        assert np.float32(second[name]) == getattr(curves[1], name)[1]
+    assert second["examples"] == str(curves[1].examples)
+
+
+def test_all_columns_of_the_examples(compared: Project) -> None:
+    rows = _rows(tables.examples(_context(compared)))
+    assert [row["id"] for row in rows] == list(compared.example_texts[0])
+    assert [row["text"] for row in rows] == list(compared.example_texts[1])
+    assert {"correct A", "correct B"} <= rows[0].keys()
+    for number, row in enumerate(rows):
+        right = compared.correct("B", number)
+        assert row["correct B"] == {True: "true", False: "false", None: ""}[right]
+
+
+def test_the_table_of_an_example(compared: Project, tasks: Mapping[str, Project]) -> None:
+    data = tables.example(_context(compared, example=0))
+    assert data.name == "pairs" and len(data) == len(compared.pairs_of(0))
+    tagging = tasks["tagging-2"]
+    data = tables.example(_context(tagging, example=1))
+    assert data.name == "items" and len(data) == len(tagging.items(1))
+
+
+@pytest.mark.parametrize("name", ["tagging-2", "translation-2", "classification-1", "model-1"])
+def test_every_pane_of_every_task_has_data_or_says_why(
+    name: str, tasks: Mapping[str, Project]
+) -> None:
+    from tui.views.answers import TROUBLE
+
+    c = _context(tasks[name])
+    there = 0
+    for pane in all_panes().values():
+        for take in (pane.data, pane.copy):
+            try:
+                found = take(c)
+            except (Refused, *TROUBLE) as reason:
+                assert str(reason).endswith((".", ";")) or " " in str(reason)
+                continue
+            there += bool(as_json(found) if isinstance(found, Data) else found)
+    assert there >= 8
+
+
+def test_a_file_of_nothing_but_texts(tmp_path: Path) -> None:
+    project = Project.open([Recipe().write(tmp_path / "bare.msgpack")])
+    c = _context(project)
+    assert tables.example(c).name == "tokens"
+    assert len(tables.examples(c)) == 3
+    assert copying.table_row(c).startswith(project.example_texts[0][0])
+    project.close()
+
+
+# -- the clipboard -----------------------------------------------------------------------------
+
+
+def test_what_is_copied_of_each_pane(compared: Project) -> None:
+    c = _context(compared, view="A", metric="std", head_layer=1, head=2, example=0, query=3, key=1)
+    name, value, title, *_ = copying.head(c).split("\t")
+    mean = compared.a.head_metric("std").astype(np.float64).mean(axis=0)
+    assert name == "1.2" and title == compared.metric_title("std")
+    assert float(value) == pytest.approx(mean[1, 2], abs=1e-6)
+    grid = compared.attention(c.selection)
+    texts = compared.tokens(0).texts
+    assert copying.edge(c, grid, 3, 1) == f"{texts[3]}\t{texts[1]}\t{grid.weights[3, 1]!s}\t1.2"
+    lines = copying.edge(c, grid, 3, None).split("\n")
+    assert len(lines) == len(texts)
+    assert float(lines[0].split("\t")[2]) == pytest.approx(float(grid.weights[3].max()))
+    assert copying.example_row(c).startswith("wsc-000\t")
+    point = compared.points_of(0)[0]
+    assert copying.point(c, "A", point).startswith("A\twsc-000\t")
+    with pytest.raises(Refused):
+        copying.point(c, "A", -1)
+    with pytest.raises(Refused):
+        copying.edge(c, grid, None, None)
+
+
+def test_copied_text_holds_no_controls() -> None:
+    assert copying.line(["a\x1b]52;c;x\x07b", "two\nlines\t", np.float32("nan"), True]) == (
+        "a\u241b]52;c;x\u2407b\ttwo lines\tundefined\tyes"
+    )
+
+
+def _clipboard(session: Session) -> str:
+    return session.app.clipboard
+
+
+async def test_the_copied_command_shows_the_same(files: tuple[Path, Path]) -> None:
+    async with running(files) as session:
+        await session.press("3", "left_square_bracket", "t", "m", "n", "space", "Y")
+        s, words = session.selection, shlex.split(_clipboard(session))
+        assert words[0] == "interpret-tui" and words[1:3] == [str(path) for path in files]
+        assert "Copied: interpret-tui" in session.foot()
+    parsed = parser().parse_args(words[1:])
+    from tui.app import InterpretApp
+
+    app = InterpretApp(parsed.files, asked=options.wanted(parsed))
+    async with app.run_test(size=(160, 45)) as pilot:
+        again = Session(app, pilot)
+        await again.settle()
+        assert again.selection == s and again.screen.active == "map"
+
+
+async def test_what_goes_to_the_clipboard_is_said(files: tuple[Path, Path]) -> None:
+    async with running(files, (80, 24)) as session:
+        for pane in PANES:
+            await session.go(pane)
+            await session.press("down", "y")
+            copied = _clipboard(session)
+            first = copied.split("\n")[0].replace("\t", "  ")
+            assert session.foot().startswith(" Copied")
+            shown = session.foot().partition(": ")[2].rstrip("…")
+            assert shown and first.startswith(shown)
+
+
+async def test_a_command_of_the_demo_is_short() -> None:
+    from tui.cli import DEMO_FILES
+
+    async with running([Path(path) for path in DEMO_FILES]) as session:
+        await session.press("Y")
+        assert _clipboard(session) == "interpret-tui --demo --pane heads"
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+async def test_a_picture_of_the_pane_and_of_the_screen(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running(files) as session:
+        await session.go("distance")
+        words = session.text()
+        await session.press("s", "enter", "S", "enter")
+        pane = "".join(ElementTree.parse("distance.svg").getroot().itertext())
+        assert "6\xa0Distance" in pane and "Heads" not in pane
+        screen = "".join(ElementTree.parse("screen.svg").getroot().itertext())
+        assert "6\xa0Distance" in screen and "4\xa0Heads" in screen
+        await session.press("s", "enter")
+        assert "distance-2.svg" in session.foot()
+        from tui.screens.out import _Picture
+
+        _Picture.of_pane(session.screen).save("pane.txt")
+        text = Path("pane.txt").read_text("utf-8").splitlines()
+        assert text[0].startswith("╭") and text[-1].startswith("╰")
+        assert all(line in words for line in text)
+        _Picture.of_screen(session.screen).save("screen.txt")
+        saved = Path("screen.txt").read_text("utf-8").splitlines()
+        assert saved[:-1] == words.splitlines()[:-1]  # the bottom line says what was saved
+        with pytest.raises(Refused, match="must end"):
+            _Picture.of_pane(session.screen).save("pane.png")

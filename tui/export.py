@@ -1,0 +1,181 @@
+"""Data that leave the viewer: a table with what it is about, as CSV or JSON.
+
+Numbers are written in full: as many digits as bring back the same float32 or float64. Undefined is
+an empty cell in CSV and null in JSON. No file is ever replaced.
+
+A spreadsheet takes a cell of text that begins with ``=``, ``+``, ``-`` or ``@`` for a formula and
+runs it, and the text of our cells comes from data sets. So in CSV an apostrophe is put before such
+a cell, if there is more to it than that one character and it is no number; how many there were is
+said. JSON holds every text as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import text
+from .commands import Refused
+
+Cells = Sequence[Any] | npt.NDArray[Any]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A table.
+
+    Attributes:
+        name: what the file is called by default, without its ending.
+        columns: cells by name of the column, all of one length; None and NaN are undefined.
+        about: what the numbers are: model, metric, what was averaged.
+    """
+
+    name: str
+    columns: Mapping[str, Cells]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: NaN and infinities are None, a float32 keeps its own digits."""
+    if isinstance(value, np.floating):
+        value = float(str(value)) if value.dtype.itemsize < 8 else float(value)
+    if isinstance(value, np.ndarray):
+        return plain_list(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(one) for one in value]
+    return value
+
+
+def plain_list(cells: Cells) -> list[Any]:
+    """A column, or an array of any number of axes, as JSON has it."""
+    if not isinstance(cells, np.ndarray):
+        return [plain(cell) for cell in cells]
+    if cells.ndim > 1:
+        return [plain_list(row) for row in cells]
+    if not np.issubdtype(cells.dtype, np.floating):
+        return list(cells.tolist())
+    values = cells.tolist() if cells.dtype.itemsize == 8 else map(float, cells.astype("U32"))
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def as_json(data: Data) -> str:
+    """``{"about": ..., "columns": {name: [cells]}}``; ``columns`` makes a data frame as it is."""
+    columns = {name: plain_list(cells) for name, cells in data.columns.items()}
+    return written_json({"about": plain(data.about), "columns": columns})
+
+
+def written_json(value: Any) -> str:
+    """JSON with a line end; a lone surrogate, which UTF-8 can't hold, is escaped."""
+    words = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if any("\ud800" <= char <= "\udfff" for char in words):
+        words = json.dumps(value, allow_nan=False)
+    return words + "\n"
+
+
+def as_csv(data: Data) -> tuple[str, int]:
+    """The table as CSV with a line of names, and how many cells got an apostrophe before them."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    guarded = 0
+    rows: list[list[str]] = [list(data.columns)]
+    rows += map(list, zip(*(_cells(cells) for cells in data.columns.values()), strict=True))
+    for row in rows:
+        for place, cell in enumerate(row):
+            if _runs(cell):
+                row[place], guarded = f"'{cell}", guarded + 1
+        writer.writerow(row)
+    return out.getvalue(), guarded
+
+
+def _cells(cells: Cells) -> Iterable[str]:
+    for cell in plain_list(cells):
+        if isinstance(cell, bool):
+            yield "true" if cell else "false"
+        else:
+            yield "" if cell is None else repr(cell) if isinstance(cell, float) else str(cell)
+
+
+def _runs(cell: str) -> bool:
+    """Whether a spreadsheet would take a cell for a formula."""
+    if len(cell) < 2 or not cell.startswith(_FORMULA):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
+
+
+def save(data: Data, name: str) -> str:
+    """Writes a table to a new file, CSV or JSON by its ending; what was done, in a sentence.
+
+    Raises:
+        Refused: the file is there already, its name has another ending, or it can't be written.
+    """
+    ending = Path(name).suffix.lower()
+    if ending == ".json":
+        words, guarded = as_json(data), 0
+    elif ending == ".csv":
+        words, guarded = as_csv(data)
+    else:
+        raise Refused("The name must end with .csv or .json.")
+    path = write_new(name, words)
+    said = f"{text.many(len(data), 'row')} written to {path}"
+    cells = text.many(guarded, "cell")
+    return said + (f"; {cells} that a spreadsheet would run got a ' before" if guarded else "")
+
+
+def write_new(name: str, words: str) -> str:
+    """Writes text to a file that is not there yet; its path as it was named.
+
+    Raises:
+        Refused: it is there, or can't be written.
+    """
+    if not name.strip():
+        raise Refused("The file needs a name.")
+    path = Path(name).expanduser()
+    try:
+        with path.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            try:
+                file.write(words)
+                file.flush()
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
+    except FileExistsError:
+        raise Refused(f"{name} is there already; nothing was written.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Refused(f"{name} can't be written: {reason}.") from None
+    return name
+
+
+def free_name(stem: str, ending: str, folder: Path | None = None) -> str:
+    """A name that no file in the folder has: ``heads.csv``, ``heads-2.csv``..."""
+    folder = folder or Path()
+    number = 1
+    name = f"{stem}{ending}"
+    while (folder / name).exists():
+        number += 1
+        name = f"{stem}-{number}{ending}"
+    return name

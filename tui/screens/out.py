@@ -1,0 +1,166 @@
+"""What leaves the viewer by a key: copied text, the command of a view, data, pictures."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from textual.geometry import Region
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from ..app import InterpretApp
+    from .main import MainScreen
+
+_MOST_COPIED = 70_000
+"""Bytes that terminals take at once for their clipboard: some stop at 75 kB."""
+_SHOWN_COPIED = 300
+
+
+def act(screen: MainScreen, name: str) -> bool:
+    """Carries out an action that takes something out of the viewer; whether this was one."""
+    actions: dict[str, Callable[[MainScreen], None]] = {
+        "copy": _copy,
+        "copy-command": _copy_command,
+        "export": _export,
+        "save": lambda screen: _save(screen, whole=False),
+        "save-screen": lambda screen: _save(screen, whole=True),
+    }
+    if name not in actions:
+        return False
+    actions[name](screen)
+    return True
+
+
+# -- the clipboard -----------------------------------------------------------------------------
+
+
+def _copy(screen: MainScreen) -> None:
+    _to_clipboard(screen, screen.panes[screen.active].copy(screen.context(screen.active)))
+
+
+def _copy_command(screen: MainScreen) -> None:
+    from ..options import command
+
+    assert screen.project is not None
+    words = command(screen.project, screen.selection, screen.active, named_files(screen))
+    _to_clipboard(screen, shlex.join(words))
+
+
+def named_files(screen: MainScreen) -> list[str]:
+    """The words of a command that stand for the open files, from whatever folder.
+
+    Raises:
+        Refused: a name holds what should not be pasted into a shell.
+    """
+    from ..cli import DEMO_FILES
+    from ..commands import Refused
+    from ..options import harmless
+
+    app = cast("InterpretApp", screen.app)
+    demo = app.paths == DEMO_FILES
+    words = ["--demo"] if demo else [os.path.abspath(path) for path in app.paths]
+    for name in app.names:
+        words += [f"--name={name}"] if name.startswith("-") else ["--name", name]
+    if not all(map(harmless, words)):
+        raise Refused("A file's name holds control characters; no command is made of it.")
+    return words
+
+
+def _to_clipboard(screen: MainScreen, words: str) -> None:
+    """Asks the terminal to take words into its clipboard (OSC 52), and says what was asked."""
+    from ..commands import Refused
+    from ..text import many
+
+    size = len(words.encode("utf-8", "backslashreplace"))
+    if size > _MOST_COPIED:
+        raise Refused(f"These {size // 1000:,} kB are too much for a clipboard; e writes a file.")
+    screen.app.copy_to_clipboard(words)
+    first, *more = words.split("\n")
+    told = f" and {many(len(more), 'more line')}" if more else ""
+    screen.tell(f"Copied{told}: {first[:_SHOWN_COPIED]}".replace("\t", "  "))
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def _export(screen: MainScreen) -> None:
+    from ..export import free_name, save
+
+    data = screen.panes[screen.active].data(screen.context(screen.active))
+    _ask(screen, "write data to", free_name(data.name, ".csv"), lambda name: save(data, name))
+
+
+def _save(screen: MainScreen, whole: bool) -> None:
+    from ..export import free_name
+
+    stem = "screen" if whole else screen.active
+    picture = _Picture.of_screen(screen) if whole else _Picture.of_pane(screen)
+    _ask(screen, "save picture as", free_name(stem, ".svg"), picture.save)
+
+
+def _ask(screen: MainScreen, what: str, default: str, then: Callable[[str], str]) -> None:
+    """Does something with a file's name, and says what was done."""
+    screen.ask(what, default, lambda name: screen.tell(then(name)))
+
+
+class _Picture:
+    """What stands on the screen, or in a pane, at one moment."""
+
+    def __init__(self, strips: Sequence[Strip], title: str) -> None:
+        self._strips = strips
+        self._title = title
+
+    @classmethod
+    def of_pane(cls, screen: MainScreen) -> _Picture:
+        """The pane that the keys go to, with its frame."""
+        widget = screen.pane_widget(screen.active)
+        whole = Region(0, 0, widget.size.width, widget.size.height)
+        return cls(widget.render_lines(whole), widget.pane_title)
+
+    @classmethod
+    def of_screen(cls, screen: MainScreen) -> _Picture:
+        """Everything, as Textual's own pictures have it."""
+        return cls(screen._compositor.render_strips(), "interpret-tui")
+
+    def save(self, name: str) -> str:
+        """Writes it to a new file, SVG or text by its ending; what was done, in a sentence.
+
+        Raises:
+            Refused: the name has another ending, or the file can't be written.
+        """
+        from ..commands import Refused
+        from ..export import write_new
+
+        ending = Path(name).suffix.lower()
+        if ending not in (".svg", ".txt"):
+            raise Refused("The name must end with .svg or .txt.")
+        return f"Saved {write_new(name, self.svg() if ending == '.svg' else self.text())}"
+
+    def text(self) -> str:
+        """The characters alone, without blanks at the ends of lines."""
+        return "".join(f"{strip.text.rstrip()}\n" for strip in self._strips)
+
+    def svg(self) -> str:
+        """The characters with their colours."""
+        from rich.console import Console
+        from rich.segment import Segment, Segments
+
+        width = max((strip.cell_length for strip in self._strips), default=1)
+        console = Console(
+            width=width,
+            height=max(1, len(self._strips)),
+            file=io.StringIO(),
+            force_terminal=True,
+            color_system="truecolor",
+            record=True,
+            legacy_windows=False,
+            safe_box=False,
+        )
+        segments = [part for strip in self._strips for part in (*strip, Segment.line())]
+        console.print(Segments(segments), end="")
+        return console.export_svg(title=self._title)

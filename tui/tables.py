@@ -1,0 +1,251 @@
+"""The data behind each pane, as tables with full precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from collateral import Table
+
+from .export import Cells, Data
+from .pane import Context
+from .project import TableName
+from .views.answers import Ints, Side
+from .views.points import EXAMPLE
+
+_FEW = 400
+"""Up to so many rows are read one by one, not with their whole column."""
+_SHARED = ("text", "id", "gold", "")
+"""Roles of columns that stand once if both files say the same."""
+
+
+def about(c: Context, **more: Any) -> dict[str, Any]:
+    """Which files and what view of them; more says what the table's numbers are."""
+    p, s = c.project, c.selection
+    models = {side: p.name(side) for side in sides(c)}
+    return {"models": models, "view": s.view.replace("−", "-"), "task": p.a.meta.task, **more}
+
+
+def sides(c: Context) -> tuple[Side, ...]:
+    """The models of the open files."""
+    return ("A", "B") if c.project.two else ("A",)
+
+
+def heads(c: Context) -> Data:
+    """A row per head: layer, head, value."""
+    found = c.project.head_view(c.selection)
+    layers, heads = np.indices(found.values.shape)
+    columns: dict[str, Cells] = {"layer": layers.ravel(), "head": heads.ravel()}
+    columns["value"] = found.values.ravel()
+    s = c.selection
+    described = about(
+        c,
+        metric=s.metric,
+        title=found.title,
+        attention=s.kind,
+        averaged=found.over,
+        difference=found.difference,
+        baseline=found.baseline,
+        range=[found.low, found.high],
+    )
+    return Data("heads", columns, described)
+
+
+def attention(c: Context) -> Data:
+    """A row per query and key with its weight; of sparse attention only what was kept."""
+    p, s = c.project, c.selection
+    grid = p.attention(s)
+    rows, columns = np.indices(grid.weights.shape).reshape(2, -1)
+    weights = grid.weights.ravel()
+    if grid.kept is not None:
+        there = np.flatnonzero(weights)
+        rows, columns, weights = rows[there], columns[there], weights[there]
+    texts = np.array([*grid.tokens.texts, ""], dtype=object)
+    queries, keys = grid.rows[rows], grid.columns[columns]
+    described = about(
+        c,
+        example=p.example_head(s.example)[0],
+        attention=s.kind,
+        head=s.head_name,
+        difference=grid.difference,
+        weighted_by_values=s.weighted,
+        special_tokens_hidden=s.hide_special,
+        kept_of_each_row=grid.kept,
+        exactness=grid.note,
+    )
+    named: dict[str, Cells] = {
+        "query": queries,
+        "query token": texts[queries].tolist(),
+        "key": keys,
+        "key token": texts[keys].tolist(),
+        "weight": weights,
+    }
+    return Data("attention", named, described)
+
+
+def distances(c: Context) -> Data:
+    """A row per group and layer: mean, interval, and how much is behind it."""
+    p, s = c.project, c.selection
+    found = p.distance_view(s)
+    layers = len(found.curves[0].mean) if found.curves else 0
+
+    def each(values: list[Any]) -> list[Any]:
+        return [value for value in values for _ in range(layers)]
+
+    def joined(name: str) -> Cells:
+        parts = [getattr(curve, name) for curve in found.curves]
+        return np.concatenate(parts) if parts else ()
+
+    columns: dict[str, Cells] = {
+        "group": each([curve.label for curve in found.curves]),
+        "layer": np.tile(np.arange(layers), len(found.curves)),
+        "mean": joined("mean"),
+        "low": joined("low"),
+        "high": joined("high"),
+        "pairs": each([curve.pairs for curve in found.curves]),
+        "examples": each([curve.examples for curve in found.curves]),
+    }
+    described = about(
+        c,
+        measure=s.measure,
+        title=found.title,
+        grouping=s.grouping,
+        averaged=found.over,
+        difference=found.difference,
+        interval="95 %, bootstrap over examples",
+        warning=found.warning,
+    )
+    return Data("distances", columns, described)
+
+
+def map_points(c: Context, shown: Sequence[Side]) -> Data:
+    """A row per point and model: its example, tokens, place, marks, and every column it has."""
+    p, s = c.project, c.selection
+    parts = [_points(c, side) for side in shown]
+    columns = {name: _joined([part[name] for part in parts]) for name in parts[0]}
+    described = about(
+        c,
+        layer=s.layer,
+        projection=p.a.meta.settings.get("projection"),
+        quality={
+            side: {name: values[s.layer] for name, values in p.file(side).quality.items()}
+            for side in shown
+        },
+    )
+    return Data(f"map-layer-{s.layer}", columns, described)
+
+
+def _points(c: Context, side: Side) -> dict[str, Cells]:
+    p, s = c.project, c.selection
+    places = p.coordinates(side, s.layer)
+    rows = np.arange(len(places), dtype=np.int32)
+    own = p.points.numbers[side]
+    numbers = rows if own is None else own
+    ids = p.example_texts[0]
+    owners = p.points.examples[numbers]
+    columns: dict[str, Cells] = {
+        "model": [side] * len(rows),
+        "point": numbers,
+        "example": [ids[row] for row in owners.tolist()],
+        "first token": p.points.tokens[numbers, 0],
+        "end": p.points.tokens[numbers, 1],
+        "x": places[:, 0],
+        "y": places[:, 1],
+        "marked": np.isin(numbers, np.fromiter(s.marked, dtype=np.int64)),
+    }
+    table = p.file(side).points
+    for name in p.a.points:
+        if all(name in p.file(other).points for other in sides(c)):
+            columns[_free(name, columns)] = _values(table, name, rows)
+    if s.colouring.startswith(EXAMPLE) and s.colouring not in columns:
+        column = s.colouring.removeprefix(EXAMPLE)
+        columns[s.colouring] = _values(p.file(side).examples, column, owners)
+    return columns
+
+
+def examples(c: Context, rows: Ints | None = None) -> Data:
+    """A row per example with every column; what each model says in a column of its own."""
+    p = c.project
+    rows = np.arange(p.limits.examples, dtype=np.int32) if rows is None else rows
+    columns: dict[str, Cells] = {"row": rows}
+    columns |= table_columns(c, "examples", dict.fromkeys(sides(c), rows))
+    return Data("examples", columns, about(c))
+
+
+def example(c: Context) -> Data:
+    """The items of the example, else its pairs, else its tokens."""
+    p, s = c.project, c.selection
+    described = about(c, example=p.example_head(s.example)[0])
+    items = p.items(s.example)
+    if len(items):
+        columns: dict[str, Cells] = {"first token": items.tokens[:, 0], "end": items.tokens[:, 1]}
+        return Data("items", columns | table_columns(c, "items", items.rows), described)
+    pairs = np.array(p.pairs_of(s.example), dtype=np.int32)
+    if len(pairs):
+        spans = p.pair_tokens[pairs]
+        columns = {
+            f"{what} {n + 1}": spans[:, n, at]
+            for n in (0, 1)
+            for at, what in enumerate(("first token of span", "end of span"))
+        }
+        more = table_columns(c, "pairs", dict.fromkeys(sides(c), pairs))
+        return Data("pairs", columns | more, described)
+    tokens = p.tokens(s.example)
+    columns = {
+        "token": np.arange(len(tokens)),
+        "text": list(tokens.texts),
+        "special": tokens.special,
+    }
+    return Data("tokens", columns, described)
+
+
+def table_columns(c: Context, table: TableName, rows: Mapping[Side, Ints]) -> dict[str, Cells]:
+    """Every column of some rows of a table: once if it is the data's, else once per model.
+
+    Args:
+        rows: row in each model's file, -1 where it has none.
+    """
+    p = c.project
+    tables: dict[Side, Table] = {side: getattr(p.file(side), table) for side in sides(c)}
+    names = dict.fromkeys(name for one in tables.values() for name in one)
+    columns: dict[str, Cells] = {}
+    for name in names:
+        found = {side: _values(t, name, rows[side]) for side, t in tables.items() if name in t}
+        first, *rest = found.values()
+        shared = next(t.describe(name).role for t in tables.values() if name in t) in _SHARED
+        if len(found) == 1 == len(tables) or (shared and all(_same(first, one) for one in rest)):
+            columns[_free(name, columns)] = first
+        else:
+            columns |= {f"{name} {side}": cells for side, cells in found.items()}
+    return columns
+
+
+def _values(table: Table, name: str, rows: Ints | Sequence[int]) -> Cells:
+    """A column at these rows; None for row -1."""
+    numbers = np.asarray(rows).tolist()
+    if len(numbers) <= _FEW:
+        return [table.cell(name, row) if row >= 0 else None for row in numbers]
+    column: Cells = table[name]
+    if isinstance(column, np.ndarray) and min(numbers) >= 0:
+        picked: Cells = column[np.asarray(rows)]
+        return picked
+    return [column[row] if row >= 0 else None for row in numbers]
+
+
+def _same(one: Cells, other: Cells) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True)
+    return all(a == b or (a != a and b != b) for a, b in zip(one, other, strict=True))
+
+
+def _joined(parts: list[Cells]) -> Cells:
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate([np.asarray(part) for part in parts])
+    return [cell for part in parts for cell in part]
+
+
+def _free(name: str, taken: Mapping[str, Cells]) -> str:
+    """A column's name, or another if the table has that already."""
+    return name if name not in taken else _free(f"{name} (column)", taken)
