@@ -15,6 +15,7 @@ from . import options
 if TYPE_CHECKING:
     from .project import Project
 
+FORMATS = ("text", "markdown", "json")
 DEMO = Path(__file__).parent / "demo"
 DEMO_FILES = (str(DEMO / "base.msgpack"), str(DEMO / "tuned.msgpack"))
 
@@ -43,6 +44,12 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--version", action="version", version=f"interpret-tui {version()}")
     options.add_to(p)
+    report = p.add_argument_group("without a terminal")
+    report.add_argument(
+        "--report", action="store_true", help="print what is shown first, with its numbers"
+    )
+    report.add_argument("--format", choices=FORMATS, help="of the report (default: text)")
+    report.add_argument("--width", type=int, metavar="N", help="of its lines (default: 80)")
     return p
 
 
@@ -66,13 +73,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         p.error("one file, or two to compare" + ("; --demo brings two itself" * given.demo))
     if len(given.name) > len(files):
         p.error(f"--name was given {len(given.name)} times for {len(files)} file(s)")
+    if not given.report and (given.format or given.width is not None):
+        p.error("--format and --width are for --report")
+    asked = options.wanted(given)
+    if given.report:
+        return _report(files, given, asked)
     if problem := _terminal_problem():
         return _failed(problem, 1)
-    asked = options.wanted(given)
     project = _opened(files, given.name, asked) if asked.texts else None
     if isinstance(project, int):
         return project
     return _run(files, given.name, given.ascii, asked, project)
+
+
+def _report(files: Sequence[str], given: argparse.Namespace, asked: options.Wanted) -> int:
+    """Prints a report; the exit status."""
+    project = _opened(files, given.name, asked)
+    if isinstance(project, int):
+        return project
+    from . import report
+
+    try:
+        words = named_files(files, given.name)
+        return report.run(project, asked, words, given.format, given.width or 80, given.ascii)
+    finally:
+        project.close()
+
+
+def named_files(files: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The words of a command that stand for files and their names, from whatever folder."""
+    demo = tuple(files) == DEMO_FILES
+    words = ["--demo"] if demo else [os.path.abspath(path) for path in files]
+    for name in names:
+        words += [f"--name={name}"] if name.startswith("-") else ["--name", name]
+    return words
 
 
 def _opened(files: Sequence[str], names: Sequence[str], asked: options.Wanted) -> Project | int:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from . import text
 from .commands import Refused
+from .options import harmless
 
 Cells = Sequence[Any] | npt.NDArray[Any]
 
@@ -85,11 +86,9 @@ def as_json(data: Data) -> str:
 
 
 def written_json(value: Any) -> str:
-    """JSON with a line end; a lone surrogate, which UTF-8 can't hold, is escaped."""
+    """JSON with a line end; all but ASCII is escaped if a terminal could obey some of it."""
     words = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if any("\ud800" <= char <= "\udfff" for char in words):
-        words = json.dumps(value, allow_nan=False)
-    return words + "\n"
+    return (words if harmless(words) else json.dumps(value, allow_nan=False)) + "\n"
 
 
 def as_csv(data: Data) -> tuple[str, int]:

@@ -251,12 +251,15 @@ def _write_example(p: Project, s: Selection) -> str:
 
 
 def _read_pair(p: Project, s: Selection, words: str) -> Selection:
-    return _with(s, {"pair": _number("pair", words, len(p.pairs_of(s.example)))})
+    count = len(p.pairs_of(s.example))
+    return _with(s, {"pair": _number("pair", words, max(1, count))})
 
 
 def _read_item(p: Project, s: Selection, words: str) -> Selection:
     found = p.items(s.example)
-    item = _number(p.a.meta.item or "item", words, len(found))
+    item = _number(p.a.meta.item or "item", words, max(1, len(found)))
+    if not len(found):
+        return s
     start, stop = found.tokens[item].tolist()
     return state.choose_item(s, item, start if stop > start else None)
 

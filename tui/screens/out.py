@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,31 +43,17 @@ def _copy(screen: MainScreen) -> None:
 
 
 def _copy_command(screen: MainScreen) -> None:
-    from ..options import command
+    from ..cli import named_files
+    from ..commands import Refused
+    from ..options import command, harmless
 
     assert screen.project is not None
-    words = command(screen.project, screen.selection, screen.active, named_files(screen))
-    _to_clipboard(screen, shlex.join(words))
-
-
-def named_files(screen: MainScreen) -> list[str]:
-    """The words of a command that stand for the open files, from whatever folder.
-
-    Raises:
-        Refused: a name holds what should not be pasted into a shell.
-    """
-    from ..cli import DEMO_FILES
-    from ..commands import Refused
-    from ..options import harmless
-
     app = cast("InterpretApp", screen.app)
-    demo = app.paths == DEMO_FILES
-    words = ["--demo"] if demo else [os.path.abspath(path) for path in app.paths]
-    for name in app.names:
-        words += [f"--name={name}"] if name.startswith("-") else ["--name", name]
-    if not all(map(harmless, words)):
+    files = named_files(app.paths, app.names)
+    if not all(map(harmless, files)):
         raise Refused("A file's name holds control characters; no command is made of it.")
-    return words
+    words = command(screen.project, screen.selection, screen.active, files)
+    _to_clipboard(screen, shlex.join(words))
 
 
 def _to_clipboard(screen: MainScreen, words: str) -> None:
