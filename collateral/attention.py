@@ -16,6 +16,11 @@ from .schema import FORMAT, AttentionKind, Encoding, Meta
 from .section import Section
 from .source import Source
 
+_SMALL = 4 * 1024**2
+"""Bytes of a record that is read whole where one row of each head is asked for."""
+_MOST = 1.01
+"""No weight is larger, rounded as it may be."""
+
 
 class Entry(NamedTuple):
     """One row of the attention directory (see ``layout.DIRECTORY``)."""
@@ -195,6 +200,50 @@ class Attention:
                 else:
                     result[i, j] = layout.decode_attention(stored).reshape(shape[2:])
         return result
+
+    def rows(self, entry: Entry, query: int) -> npt.NDArray[np.float32]:
+        """float32 [layers, heads, keys]: one query's row in every head; reads little more.
+
+        Checksums are of whole heads. Rows of a large record are only looked at for what cannot be
+        a weight.
+
+        Raises:
+            CollateralError: the record is damaged.
+        """
+        info, size = self.info(entry), self.head_bytes(entry)
+        count = self.heads(entry)
+        if count * size <= _SMALL:
+            layers, heads = range(info.layers), range(info.heads)
+            return self.weights(entry, layers, heads)[:, :, query].copy()
+        result = np.zeros((count, entry.keys), dtype=np.float32)
+        for head, row in enumerate(result):
+            self._row(entry, entry.data_at + head * size, query, row)
+        if not (np.isfinite(result).all() and result.min() >= 0 and result.max() <= _MOST):
+            name = f"query {query} of example {entry.example}"
+            raise self._source.error(f"is damaged: the attention of {name} has changed")
+        return result.reshape(info.layers, info.heads, entry.keys)
+
+    def _row(self, entry: Entry, at: int, query: int, into: npt.NDArray[np.float32]) -> None:
+        """Fills in one row of the head that begins at a place in the file."""
+        encoding, kept = self.encoding(entry), self.kept(entry)
+        if kept is None:
+            dtype = np.dtype(layout.ENCODINGS[encoding])
+            length = entry.keys * dtype.itemsize
+            stored = np.frombuffer(self._source.read(at + query * length, length), dtype=dtype)
+            into[:] = layout.decode_attention(stored)
+            return
+        dtype, half = np.dtype(layout.SPARSE[encoding]), np.dtype("<f2")
+        parts = []
+        for part in (dtype, half):
+            length = kept * part.itemsize
+            data = self._source.read(at + query * length, length)
+            parts.append(np.frombuffer(data, dtype=part)[None])
+            at += entry.queries * length
+        head = sparse.Kept(parts[0], parts[1], np.zeros(1, dtype=half))
+        if not sparse.sound(head, entry.keys):
+            what = f"the attention of example {entry.example} has keys out of order or range"
+            raise self._source.error(what)
+        sparse.fill(head, into[None])
 
     def kept_weights(self, entry: Entry, layers: range, heads: range) -> sparse.Kept:
         """What a sparse record keeps of these heads: [layers, heads, queries, k], weights float32.

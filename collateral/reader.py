@@ -283,6 +283,21 @@ class Collateral:
         layers, heads = self._heads(kind, layer, head)
         return _picked(self._attention.weights(entry, layers, heads), layer, head)
 
+    def attention_row(self, example: str | int, query: int, kind: str = "self") -> Floats:
+        """One query's row of every head; of long texts it reads little more than that.
+
+        Returns:
+            float32 [layers, heads, keys]; 0 what was not kept of sparse attention.
+
+        Raises:
+            KeyError: no such example, kind or query, or none stored for this example.
+            CollateralError: the record is damaged (rows of a large one are checked in part).
+        """
+        entry = self._entry(example, kind)
+        if not 0 <= query < entry.queries:
+            raise KeyError(f"there is no query {query}, they go from 0 to {entry.queries - 1}")
+        return self._attention.rows(entry, query)
+
     def attention_shape(self, example: str | int, kind: str = "self") -> tuple[int, int, int, int]:
         """Layers, heads, queries and keys of the attention of this example, which is not read.
 

@@ -77,6 +77,10 @@ def _attention_view(project: Project, s: Selection) -> Selection:
     return replace(s, attention_view=state.after(s.attention_view, state.ATTENTION_VIEWS))
 
 
+def _combine(project: Project, s: Selection) -> Selection:
+    return replace(s, combine=state.after(s.combine, state.COMBINES))
+
+
 def _specials(project: Project, s: Selection) -> Selection:
     return replace(s, hide_special=not s.hide_special, query=None, key=None)
 
@@ -130,6 +134,7 @@ COMMANDS: dict[str, Command] = {
     "previous-colour": _cycle("colouring", "colourings", "column for the points", -1),
     "attention-view": _attention_view,
     "weighted": _weighted,
+    "combine": _combine,
     "specials": _specials,
     "measure": _cycle("measure", "measures", "distance"),
     "group": _cycle("grouping", "groupings", "column that groups the pairs"),

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from collateral.analysis.heads import ranked
+
 from . import text
 from .commands import Refused
 from .export import Cells, plain
 from .pane import Context
 from .tables import sides, table_columns
-from .views.answers import AttentionGrid, Side
+from .views import attention as attention_views
+from .views.answers import AttentionGrid, HeadLinks, Side
 
 
 def line(cells: Iterable[Any]) -> str:
@@ -51,13 +54,27 @@ def edge(c: Context, grid: AttentionGrid, query: int | None, key: int | None) ->
     edges = [(q, k, grid.weights[q, k]) for q in queries for k in keys]
     if grid.kept is not None and len(edges) > 1:
         edges = [found for found in edges if found[2] != 0]
+    s = c.selection
+    heads = s.head_name if s.combine == "head" else attention_views.heads_words(c.project, s)
     edges.sort(key=lambda found: -abs(float(np.nan_to_num(found[2]))))
     lines = []
     for q, k, weight in edges:
         kept = grid.kept is None or weight != 0
         value = weight if kept else "not kept"
-        lines.append(line([grid.label(q), grid.key_label(k), value, c.selection.head_name]))
+        lines.append(line([grid.label(q), grid.key_label(k), value, heads]))
     return "\n".join(lines)
+
+
+def links(c: Context, found: HeadLinks) -> str:
+    """A line per head with what it gives a pair of tokens, the largest first."""
+    texts = c.project.tokens(c.selection.example).texts
+    tokens = [texts[found.query], texts[found.key]]
+    return "\n".join(
+        line(
+            [*tokens, "not kept" if found.kept is not None and not value else value, f"{at}.{head}"]
+        )
+        for at, head, value in ranked(found.weights, by_magnitude=found.difference)
+    )
 
 
 def distance(c: Context) -> str:

@@ -264,6 +264,12 @@ def _read_item(p: Project, s: Selection, words: str) -> Selection:
     return state.choose_item(s, item, start if stop > start else None)
 
 
+def _read_share(p: Project, s: Selection, words: str) -> Selection:
+    names = ("auto", *map(str, state.SHARES))
+    found = _among("share", words, names, ())
+    return _with(s, {"share": None if found == "auto" else int(found)})
+
+
 def _token(name: str) -> Option:
     """The token cursor, as query or as key: a number, a token's text, "all" or "none"."""
 
@@ -406,6 +412,22 @@ OPTIONS: tuple[Option, ...] = (
         lambda p, s: state.ATTENTION_VIEWS,
         "attention view",
         f"attention as {', '.join(state.ATTENTION_VIEWS)}",
+    ),
+    Option(
+        "share",
+        ("share",),
+        "PERCENT",
+        "attention edges up to this share of each row: "
+        f"{', '.join(map(str, state.SHARES))}, or auto",
+        _read_share,
+        lambda p, s: str(s.share or "auto"),
+    ),
+    _choice(
+        "combine",
+        "combine",
+        lambda p, s: state.COMBINES,
+        "way to combine heads",
+        f"attention of the head or of several: {', '.join(state.COMBINES)}",
     ),
     _switch("hide-special", "hide_special", "leave special tokens out of the attention"),
     _switch("weighted", "weighted", "weight attention by the length of each key's value"),

@@ -13,12 +13,23 @@ from typing import Literal, TypeVar
 
 View = Literal["A", "B", "B−A"]
 Scope = Literal["all", "marked", "example"]
-AttentionView = Literal["matrix", "map", "table"]
+AttentionView = Literal["matrix", "map", "table", "heads", "layer", "layers"]
+Combine = Literal["head", "layer-mean", "layer-maximum", "mean", "maximum"]
 
 Choice = TypeVar("Choice", bound=str)
 
 VIEWS: tuple[View, ...] = ("A", "B", "B−A")
-ATTENTION_VIEWS: tuple[AttentionView, ...] = ("matrix", "map", "table")
+ATTENTION_VIEWS: tuple[AttentionView, ...] = (
+    "matrix",
+    "map",
+    "table",
+    "heads",
+    "layer",
+    "layers",
+)
+COMBINES: tuple[Combine, ...] = ("head", "layer-mean", "layer-maximum", "mean", "maximum")
+SHARES = (50, 70, 80, 90, 95, 99, 100)
+"""Percent of each row of attention whose edges can be shown."""
 
 
 ALL_TOKENS = -1
@@ -84,6 +95,9 @@ class Selection:
         colouring: column of the points, or of their examples, that colours the map.
         measure: "tsne" or a measure of the file.
         grouping: column of the pairs that makes the groups of the distance pane.
+        share: percent of each row that the edges shown make up, one of ``SHARES``; None leaves it
+            to the pane.
+        combine: attention of the head, or the mean or maximum of the heads of its layer or of all.
         hide_special: leave special tokens out of the attention pane (a view; weights stay as are).
         weighted: show weights times the norm of the value that each key adds.
     """
@@ -105,6 +119,8 @@ class Selection:
     attention_view: AttentionView = "map"
     query: int | None = None
     key: int | None = None
+    share: int | None = None
+    combine: Combine = "head"
     hide_special: bool = False
     weighted: bool = False
 
@@ -138,6 +154,8 @@ def valid(s: Selection, limits: Limits) -> Selection:
         colouring=_among(s.colouring, limits.colourings),
         measure=_among(s.measure, limits.measures),
         grouping=_among(s.grouping, limits.groupings),
+        share=s.share if s.share is None else min(SHARES, key=lambda n: abs(n - (s.share or 0))),
+        combine=s.combine if s.combine in COMBINES else COMBINES[0],
     )
 
 
@@ -210,6 +228,12 @@ def toggle_marks(s: Selection, points: Iterable[int]) -> Selection:
 def clear_marks(s: Selection) -> Selection:
     """Unmarks everything; averages are over all examples again."""
     return dataclasses.replace(s, marked=frozenset(), scope="all")
+
+
+def step_share(s: Selection, now: int, step: int) -> Selection:
+    """The next larger or smaller share of each row, from the one that is shown now."""
+    place = min(range(len(SHARES)), key=lambda n: abs(SHARES[n] - now))
+    return dataclasses.replace(s, share=SHARES[clamp(place + step, len(SHARES))])
 
 
 def step_scope(s: Selection) -> Selection:

@@ -12,6 +12,7 @@ from collateral import Table
 from .export import Cells, Data
 from .pane import Context
 from .project import TableName
+from .views import attention as attention_views
 from .views.answers import Ints, Side
 from .views.points import EXAMPLE
 
@@ -68,7 +69,7 @@ def attention(c: Context) -> Data:
         c,
         example=p.example_head(s.example)[0],
         attention=s.kind,
-        head=s.head_name,
+        head=s.head_name if s.combine == "head" else attention_views.heads_words(p, s),
         difference=grid.difference,
         weighted_by_values=s.weighted,
         special_tokens_hidden=s.hide_special,

@@ -17,6 +17,7 @@ from textual.widgets import Input, OptionList
 from tests.factory import write_collateral
 from tests.tui.handmade import Recipe
 from tests.tui.pilot import Session, running
+from tui import state
 from tui.actions import ACTIONS, BY_NAME, PANES, PaneName, shown
 from tui.help import help_canvas
 from tui.layout import layout_for
@@ -34,6 +35,10 @@ START: dict[str, Any] = {
     "metric": "confidence",
     "colouring": "gold",
     "attention_view": "matrix",
+    "query": None,
+    "key": None,
+    "share": None,
+    "combine": "head",
 }
 
 
@@ -166,6 +171,7 @@ async def _quit(session: Session, key: str) -> None:
     assert session.app._exit and session.app.return_code == 0
 
 
+ALL_EDGES = {"attention_view": "map", "query": state.ALL_TOKENS}
 EFFECTS: dict[str, Effect] = {
     "move-left": Effect(changes={"head": 0}, shows="head 1.0"),
     "move-right": Effect(changes={"head": 2}, shows="head 1.2"),
@@ -190,6 +196,9 @@ EFFECTS: dict[str, Effect] = {
     "colour": Effect(changes={"colouring": "prediction"}, shows="layer 1 · by prediction"),
     "previous-colour": Effect(changes={"colouring": "role"}, shows="layer 1 · by role"),
     "attention-view": Effect(changes={"attention_view": "map"}, shows="head 1.1 · map"),
+    "more": Effect("attention", ALL_EDGES, {"share": 80}, shows="edges: 80 % of each row"),
+    "less": Effect("attention", ALL_EDGES, {"share": 50}, shows="edges: 50 % of each row"),
+    "combine": Effect(changes={"combine": "layer-mean"}, shows="mean of layer 1, 4 heads"),
     "specials": Effect(changes={"hide_special": True}, shows="specials hidden"),
     "measure": Effect(changes={"measure": "euclid"}, shows="Euclid"),
     "group": Effect(changes={"grouping": "correct"}, shows="by correct"),
@@ -282,6 +291,7 @@ async def test_every_key_at_80x24(
             effect = EFFECTS[action.name]
             pane = {"colour": "map", "previous-colour": "map", "measure": "distance"}
             pane |= {"group": "distance", "attention-view": "attention", "specials": "attention"}
+            pane |= {"combine": "attention"}
             if name := pane.get(action.name):
                 effect = Effect(name, effect.first, effect.changes)  # type: ignore[arg-type]
             await _start(session, effect)
@@ -600,7 +610,7 @@ async def test_clicks_choose_what_was_clicked(files: tuple[Path, Path]) -> None:
         assert "head 2.3" in session.lines()[0]
 
         left, top = session.inside("attention")
-        matrix = session.screen.panes["attention"]._matrix  # type: ignore[attr-defined]
+        matrix = session.screen.panes["attention"].ways["matrix"]._drawn  # type: ignore[attr-defined]
         row = matrix.top + 1
         x, y = matrix.place(row, 3)
         await _click(session, left + x, top + y)

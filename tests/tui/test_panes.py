@@ -23,6 +23,7 @@ from tui.look import Depth, Look
 from tui.pane import Context, Pane
 from tui.panes import all_panes
 from tui.panes.attention import AttentionPane
+from tui.panes.attention.matrix import Matrix
 from tui.panes.example import ExamplePane
 from tui.panes.examples import ExamplesPane
 from tui.panes.heads import HeadsPane
@@ -182,7 +183,7 @@ def walk(name: PaneName, project: Project, data: st.DataObject) -> None:
     """A pane is moved, clicked and drawn in any order, as the widget would."""
     pane, s = all_panes()[name], selection(project)
     steps = st.sampled_from(
-        ["move", "jump", "enter", "mark", "box", "back", "click", "draw", "view", "example"]
+        ["move", "jump", "enter", "mark", "box", "back", "click", "draw", "view", "example", "act"]
     )
     width, height = data.draw(st.sampled_from([(61, 15), (20, 4), (78, 16)]))
     for step in data.draw(st.lists(steps, max_size=12)):
@@ -204,6 +205,8 @@ def walk(name: PaneName, project: Project, data: st.DataObject) -> None:
             s = pane.enter(c)
         elif step == "mark":
             s = pane.mark(c) or s
+        elif step == "act":
+            s = pane.act(c, data.draw(st.sampled_from(["more", "less"]))) or s
         elif step == "click":
             x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
             s = pane.click(c, x, y)
@@ -238,6 +241,8 @@ CHANGES: dict[str, Any] = {
     "attention_view": "table",
     "query": 3,
     "key": 4,
+    "share": 50,
+    "combine": "layer-mean",
     "hide_special": True,
     "weighted": True,
 }
@@ -357,7 +362,9 @@ def test_the_matrix_shows_the_stored_weight_under_the_cursor(
         expected = {"A": a, "B": b, "B−A": b - a}[view]
         words = f"{tokens.texts[query]} → {tokens.texts[key]}"
         line = next(line for line in canvas.text().splitlines() if line.startswith(words))
-        assert shown_number(line.split()[-1]) == pytest.approx(expected, abs=5.1e-5)
+        number, _, *places = line.removeprefix(words).split()
+        assert shown_number(number) == pytest.approx(expected, abs=5.1e-5)
+        assert places == [str(query), "→", str(key)]
 
 
 def test_the_table_lists_the_largest_edges_first(compared: Project) -> None:
@@ -368,8 +375,8 @@ def test_the_table_lists_the_largest_edges_first(compared: Project) -> None:
     order = np.argsort(-weights.ravel(), kind="stable")[:8]
     for line, place in zip(canvas.text().splitlines()[1:], order.tolist(), strict=False):
         query, key = divmod(place, len(texts))
-        _, one, _, two, value, *_ = line.split()
-        assert (one, two) == (texts[query], texts[key])
+        _, at, one, _, to, two, value, *_ = line.split()
+        assert (int(at), one, int(to), two) == (query, texts[query], key, texts[key])
         assert float(value) == pytest.approx(weights[query, key], abs=5.1e-4)
 
 
@@ -459,10 +466,11 @@ def test_clicks_on_the_matrix(compared: Project) -> None:
     s = selection(compared, example=1, view="A", hide_special=True, attention_view="matrix")
     pane, c = AttentionPane(), Context(compared, s, PLAIN)
     pane.draw(c, 60, 26)
-    assert pane._matrix is not None
+    matrix = cast(Matrix, pane.ways["matrix"])
+    assert matrix._drawn is not None
     rows = compared.attention(s).rows.tolist()
     for row, column in ((0, 0), (3, 7), (11, 2)):
-        place = pane._matrix.place(row, column)
+        place = matrix._drawn.place(row, column)
         assert place is not None
         chosen = pane.click(c, *place)
         assert (chosen.query, chosen.key) == (rows[row], rows[column])
@@ -488,8 +496,9 @@ def test_clicks_on_the_table_of_edges(compared: Project) -> None:
     texts = compared.tokens(1).texts
     for y in (1, 5, 9):
         chosen = pane.click(c, 8, y)
-        _, query, _, key, *_ = lines[y].split()
-        assert (texts[chosen.query or 0], texts[chosen.key or 0]) == (query, key)
+        _, query, one, _, key, two, *_ = lines[y].split()
+        assert (chosen.query, chosen.key) == (int(query), int(key))
+        assert (texts[int(query)], texts[int(key)]) == (one, two)
     assert pane.click(c, 8, 0) == s and pane.click(c, 8, 11) == s
 
 

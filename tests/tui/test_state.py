@@ -407,6 +407,7 @@ def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) 
         "metric": {"metric"},
         "colour": {"colouring"},
         "view": {"attention_view"},
+        "combine": {"combine"},
         "specials": {"hide_special"},
         "measure": {"measure"},
         "group": {"grouping"},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ from tui.look import Look
 from tui.pane import Context
 from tui.panes import all_panes
 from tui.panes.attention import AttentionPane
+from tui.panes.attention.arrow_map import Map
 from tui.panes.example import ExamplePane
 from tui.panes.examples import ExamplesPane
 from tui.panes.heads import HeadsPane
@@ -626,7 +627,8 @@ def test_the_map_and_the_table_of_cross_attention_tell_the_right_tokens(
     order = [divmod(int(n), 10) for n in np.argsort(-weights.ravel(), kind="stable")]
     texts = project.tokens(1).texts
     for line, value, (query, key) in zip(lines[1:6], flat, order, strict=False):
-        assert line.split()[1:5] == [texts[10 + query], "→", texts[key], f"{value:.3f}"]
+        words = [str(10 + query), texts[10 + query], "→", str(key), texts[key], f"{value:.3f}"]
+        assert line.split()[1:7] == words
 
 
 def test_a_map_with_more_tokens_than_rows_keeps_every_edge_in_sight(
@@ -637,12 +639,12 @@ def test_a_map_with_more_tokens_than_rows_keeps_every_edge_in_sight(
         s = selection(project, example=1, attention_view="map", query=query, key=key)
         pane = AttentionPane()
         shown(pane, project, s, (70, 8))
-        near = pane._near
+        near = cast(Map, pane.ways["map"])._near
         assert near is not None and not near.whole
         assert len(near.queries if key is not None else near.keys) <= 6
         assert [near.queries, near.keys][key is not None] == [4]
         text = "\n".join(shown(pane, project, s, (70, 8)))
-        assert "of 10 tokens" in text and "↓" not in text
+        assert re.search(r" of 10( tokens)?: \d+% ", text) and "↓" not in text
 
 
 def test_titles_and_status_say_the_kind_where_there_are_several(
@@ -727,7 +729,7 @@ def test_sparse_attention_reads_like_dense_and_says_what_is_left_over(
     assert grid.kept == 3 and grid.note == ""
     left = 1 - grid.weights.sum(axis=1)
     np.testing.assert_allclose(grid.rests[""], left, atol=2e-3)
-    for view in state.ATTENTION_VIEWS:
+    for view in ("matrix", "map", "table"):
         title = AttentionPane().title(Context(project, replace(s, attention_view=view), PLAIN))
         assert title.endswith(
             f"top 3 of each row, {PLAIN.number(float(grid.rests[''][7]))} left out"
@@ -744,7 +746,8 @@ def test_a_weight_that_was_not_kept_is_not_shown_as_zero(tasks: dict[str, Projec
     kept = int(np.flatnonzero(weights[8])[0])
     for key, words in ((gone, "not kept"), (kept, f"{weights[8, kept]:.4f}")):
         lines = shown(AttentionPane(), project, replace(s, key=key), (60, 20))
-        assert next(line for line in lines if "small → " in line).endswith(words)
+        line = next(line for line in lines if "small → " in line)
+        assert line.endswith(f"{words}  tokens 8 → {key}")
     lines = shown(AttentionPane(), project, replace(s, attention_view="table"), (60, 60))
     assert f"{np.count_nonzero(weights)} edges kept" in lines[-1]
     pane = AttentionPane()

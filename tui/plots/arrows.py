@@ -27,7 +27,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_ONE_TOKEN = 0.95  # the share that is shown of a chosen token, which has the picture for itself
+_ALL_TOKENS = 0.7  # the share that is shown of all rows together
+_ONE_TOKEN = 0.95  # the same of a chosen token, which has the picture for itself
 _WIDEST = 64  # columns of lines; more only pulls the labels apart
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
 
@@ -137,10 +138,10 @@ def _chosen(
 ) -> _Edges:
     """Return the edges to draw: of a query, into a key, or of the rows in sight."""
     if query is not None:
-        columns = np.flatnonzero(strongest(weights[query : query + 1], max(share, _ONE_TOKEN))[0])
+        columns = np.flatnonzero(strongest(weights[query : query + 1], share)[0])
         rows = np.full(len(columns), query)
     elif key is not None:
-        rows = np.flatnonzero(strongest(weights[:, key][None], max(share, _ONE_TOKEN))[0])
+        rows = np.flatnonzero(strongest(weights[:, key][None], share)[0])
         columns = np.full(len(rows), key)
     else:
         rows, columns = np.nonzero(strongest(weights[plan.top : plan.top + plan.rows], share))
@@ -424,7 +425,7 @@ def _draw_foot(canvas: Canvas, scale: Scale, note: str, beyond: str, look: Look)
 
 def _note(query: int | None, key: int | None, share: float, plan: _Plan, scale: Scale) -> str:
     """Say in words which edges are drawn."""
-    percent = f"{round(100 * (share if query is None and key is None else max(share, _ONE_TOKEN)))}"
+    percent = round(100 * share)
     if query is not None:
         words = f"edges: {percent} % of the row"
     elif key is not None:
@@ -446,7 +447,7 @@ def arrows(
     query: int | None,
     key: int | None,
     top: int = 0,
-    share: float = 0.7,
+    share: float | None = None,
     difference: bool = False,
     faint: Collection[int] = (),
     faint_keys: Collection[int] | None = None,
@@ -457,7 +458,7 @@ def arrows(
 
     Without a chosen token the strongest edges of each row in sight are drawn (`strongest`). With a
     query, its edges, with their weights beside the keys; with a key alone, the edges into it, with
-    the weights beside the queries; both up to a share of at least 95 %. Of differences (B − A) the
+    the weights beside the queries. Of differences (B − A) the
     absolute values count, the sign is in the colour, in the weight, and negative lines are dashed.
 
     Args:
@@ -470,7 +471,7 @@ def arrows(
         query: The chosen query, kept in sight; None, or out of range: none.
         key: The chosen key; kept in sight if no query is chosen.
         top: First token in sight before the chosen one is brought there.
-        share: Part of a row's mass that is drawn, 0 to 1.
+        share: Part of a row's mass that is drawn, 0 to 1; by default 0.7, of one token 0.95.
         difference: The weights are differences.
         faint: Tokens that are drawn muted, such as special tokens; of both sides, or
         faint_keys: of the queries alone, and these of the keys.
@@ -495,6 +496,8 @@ def arrows(
     if scale is None:
         scale = Scale.of(values, difference)
         scale = scale if difference else Scale(min(0.0, scale.lo), scale.hi)
+    if share is None:
+        share = _ALL_TOKENS if query is None and key is None else _ONE_TOKEN
     canvas = Canvas(width, height, look.ascii)
     labels = (query_labels, key_labels)
     beside = _weight_width(values, query, key, difference)

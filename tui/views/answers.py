@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -71,6 +72,23 @@ class AttentionGrid:
     kept: int | None = None
     rests: Mapping[str, Floats] = field(default_factory=dict)
 
+    @cached_property
+    def most(self) -> float:
+        """The largest weight, or the largest size of a difference; 0 without any."""
+        low = float(np.nanmin(self.weights, initial=0.0)) if self.difference else 0.0
+        most = max(float(np.nanmax(self.weights, initial=0.0)), -low)
+        return most if np.isfinite(most) else float(np.finfo(np.float32).max)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The texts of all queries."""
+        return [self.tokens.texts[token] for token in self.rows.tolist()]
+
+    @cached_property
+    def key_labels(self) -> list[str]:
+        """The texts of all keys."""
+        return [self.tokens.texts[token] for token in self.columns.tolist()]
+
     def label(self, place: int) -> str:
         """The text of the query shown in row ``place``."""
         return self.tokens.texts[int(self.rows[place])]
@@ -98,6 +116,23 @@ def _place(numbers: Ints, token: int | None) -> int | None:
         return None
     found = int(np.searchsorted(numbers, token))
     return found if found < len(numbers) and numbers[found] == token else None
+
+
+@dataclass(frozen=True, eq=False)
+class HeadLinks:
+    """What every head gives a pair of tokens: weights [layers, heads].
+
+    Attributes:
+        query, key: the tokens.
+        kept: how many weights of each row the files hold; None for all.
+    """
+
+    weights: Floats
+    query: int
+    key: int
+    difference: bool
+    note: str
+    kept: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

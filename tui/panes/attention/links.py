@@ -1,0 +1,227 @@
+"""The heads that link a pair of tokens: what every head of all layers gives it, sorted."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from collateral.analysis.heads import ranked
+
+from ... import copying, state, text
+from ...pane import Context
+from ...plots.canvas import Canvas, Ink
+from ...plots.heatmap import HeatMap, heatmap, scroll
+from ...plots.scale import Scale, legend
+from ...plots.table import Column, Table, table
+from ...state import Selection
+from ...views import attention as attention_views
+from ...views.answers import AttentionGrid, HeadLinks
+from .way import Way, cursor, grid_of
+
+_LIST = (30, 46)
+"""Least and most cells of the list where the grid stands beside it."""
+
+
+class Links(Way):
+    """A list of all heads, the strongest first, and a grid of them beside it."""
+
+    def __init__(self) -> None:
+        self._top = 0
+        self._at = (0, 0)
+        self._list: Table | None = None
+        self._grid: HeatMap | None = None
+        self._grid_x = 0
+
+    def title(self, c: Context) -> list[str]:
+        """How many heads, and what is not exact."""
+        links = _links(c)
+        heads = text.many(links.weights.size, "head")
+        kind = f" of {c.selection.kind} attention" if len(c.project.kinds) > 1 else ""
+        words = f"{heads}{kind} by weight"
+        parts = [f"{words} × ‖f(x)‖" if c.selection.weighted else words]
+        if links.kept is not None:
+            parts.append(f"top {links.kept} of each row")
+        return [*parts, links.note] if links.note else parts
+
+    def ready(self, c: Context) -> bool:
+        """One row of each head is read at once."""
+        return True
+
+    def draw(self, c: Context, width: int, height: int) -> Canvas:
+        """The pair with the chosen head's value; below, the list and, with room, the grid."""
+        look, s, links = c.look, c.selection, _links(c)
+        canvas = Canvas(width, height, ascii_only=look.ascii)
+        self._pair(c, canvas, links)
+        layers, heads = links.weights.shape
+        across = len(str(layers - 1)) + 1 + 2 * heads
+        beside = width - across - 2 >= _LIST[0]
+        room = min(width - across - 2, _LIST[1]) if beside else width
+        self._draw_list(c, canvas, links, room, height - 1)
+        scale = _scale(links)
+        if beside:
+            self._grid_x = room + 2
+            self._grid = heatmap(
+                links.weights,
+                look,
+                width - self._grid_x,
+                height - 2,
+                scale=scale,
+                row_labels=[str(n) for n in range(layers)],
+                column_labels=[str(n) for n in range(heads)],
+                cursor=(s.head_layer, s.head),
+                top=self._at[0],
+                left=self._at[1],
+            )
+            self._at = self._grid.top, self._grid.left
+            canvas.blit(self._grid_x, 1, self._grid.canvas)
+            y = min(height - 1, 2 + self._grid.rows)
+            note = "cells ×100" if self._grid.numbers else ""
+            canvas.blit(self._grid_x, y, legend(look, scale, width - self._grid_x, note=note))
+        else:
+            self._grid = None
+        return canvas
+
+    def _pair(self, c: Context, canvas: Canvas, links: HeadLinks) -> None:
+        """Both tokens with their places, and what the chosen head gives them."""
+        s, look = c.selection, c.look
+        texts = c.project.tokens(s.example).texts
+        value = float(links.weights[s.head_layer, s.head])
+        number = _written(value, links).replace("-", look.marks.minus)
+        end = f"  {s.head_name} {number}"
+        words = (
+            f"{texts[links.query]} {links.query} {look.marks.right} {texts[links.key]} {links.key}"
+        )
+        x = canvas.put(0, 0, text.cut(words, canvas.width - len(end)), look.accent)
+        canvas.put(x, 0, end)
+
+    def _draw_list(
+        self, c: Context, canvas: Canvas, links: HeadLinks, width: int, height: int
+    ) -> None:
+        s, look = c.selection, c.look
+        order = _ranked(links)
+        chosen = _rank(order, s)
+        room = max(1, height - 1)
+        self._top = scroll(self._top, chosen, room, len(order))
+        most = max((abs(value) for _, _, value in order), default=0.0)
+        sizes = len(f"{len(order):,}"), len(f"{links.weights.shape[0]}.{links.weights.shape[1]}")
+        columns = [
+            Column("", "right", width=sizes[0]),
+            Column("head", "right", width=max(4, sizes[1])),
+            Column("B−A" if links.difference else "weight", "right", width=8),
+            Column(flexible=True),
+        ]
+        bar_room = width - sum(column.width or 0 for column in columns) - 5
+        rows = [
+            [
+                (f"{self._top + number + 1:,}", look.muted),
+                (f"{layer}.{head}", look.text),
+                (_written(value, links).replace("-", look.marks.minus), look.text),
+                _bar(c, value, most, bar_room, links.difference),
+            ]
+            for number, (layer, head, value) in enumerate(order[self._top : self._top + room])
+        ]
+        self._list = table(
+            columns,
+            rows,
+            look,
+            width,
+            height,
+            total=len(order),
+            first=self._top,
+            cursor=-1 if chosen is None else chosen,
+            top=self._top,
+            focused=c.focused,
+        )
+        canvas.blit(0, 1, self._list.canvas)
+
+    # -- keys and mouse ---------------------------------------------------------------------
+
+    def move(self, c: Context, dx: int, dy: int) -> Selection:
+        """Up and down go through the list, left and right to another key of the same query."""
+        s = c.selection
+        if dx:
+            grid = _one(c)
+            query, key = cursor(c, grid)
+            key = state.clamp(key + dx, len(grid.columns))
+            s = state.choose_tokens(s, int(grid.rows[query]), int(grid.columns[key]))
+        if dy:
+            order = _ranked(_links(c))
+            now = _rank(order, s)
+            place = 0 if now is None else state.clamp(now + dy, len(order))
+            if order:
+                s = _with_head(c, s, order[place][0], order[place][1])
+        return s
+
+    def enter(self, c: Context) -> Selection:
+        """Shows the chosen head's matrix at these tokens."""
+        links = _links(c)
+        s = dataclasses.replace(c.selection, attention_view="matrix", combine="head")
+        return state.choose_tokens(s, links.query, links.key)
+
+    def click(self, c: Context, x: int, y: int) -> Selection:
+        """The head that was clicked, in the list or in the grid."""
+        if self._grid is not None and x >= self._grid_x:
+            cell = self._grid.hit(x - self._grid_x, y - 1)
+            return c.selection if cell is None else _with_head(c, c.selection, *cell)
+        place = self._list.hit(y - 1) if self._list is not None else None
+        order = _ranked(_links(c))
+        if place is None or place >= len(order):
+            return c.selection
+        return _with_head(c, c.selection, order[place][0], order[place][1])
+
+    def copy(self, c: Context) -> str:
+        """What every head gives the pair of tokens."""
+        return copying.links(c, _links(c))
+
+
+def _one(c: Context) -> AttentionGrid:
+    """The chosen head's own weights, whatever is combined."""
+    return grid_of(
+        dataclasses.replace(c, selection=dataclasses.replace(c.selection, combine="head"))
+    )
+
+
+def _links(c: Context) -> HeadLinks:
+    grid = _one(c)
+    query, key = cursor(c, grid)
+    return attention_views.head_links(
+        c.project, c.selection, int(grid.rows[query]), int(grid.columns[key])
+    )
+
+
+def _ranked(links: HeadLinks) -> list[tuple[int, int, float]]:
+    return ranked(links.weights, by_magnitude=links.difference)
+
+
+def _rank(order: list[tuple[int, int, float]], s: Selection) -> int | None:
+    heads = [(layer, head) for layer, head, _ in order]
+    here = (s.head_layer, s.head)
+    return heads.index(here) if here in heads else None
+
+
+def _with_head(c: Context, s: Selection, layer: int, head: int) -> Selection:
+    return state.move_head(s, c.project.limits, layer - s.head_layer, head - s.head)
+
+
+def _scale(links: HeadLinks) -> Scale:
+    if links.difference:
+        return Scale.of(links.weights, diverging=True)
+    return Scale(0.0, max(0.0, Scale.of(links.weights).hi))
+
+
+def _written(value: float, links: HeadLinks) -> str:
+    if np.isnan(value):
+        return "undefined"
+    if links.kept is not None and value == 0:
+        return "not kept"
+    return f"{value:+.4f}" if links.difference else f"{value:.4f}"
+
+
+def _bar(c: Context, value: float, most: float, room: int, difference: bool) -> tuple[str, Ink]:
+    """A bar as long as the value is large."""
+    strokes = c.look.strokes(difference)
+    scale = Scale(-most, most, True) if difference else Scale(0.0, most)
+    length = round(abs(value) / most * max(0, room)) if most > 0 else 0
+    ink = strokes[int(scale.steps(value, len(strokes)))]
+    return ("#" if c.look.ascii else "━") * length, ink

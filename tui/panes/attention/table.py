@@ -1,0 +1,227 @@
+"""Attention as a sorted table of edges: query, key, weight, a bar."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ... import state, text
+from ...pane import Context
+from ...plots.arrows import strongest
+from ...plots.canvas import Canvas, Ink
+from ...plots.heatmap import scroll
+from ...plots.scale import steps
+from ...plots.table import Column, Table, table
+from ...state import Selection
+from ...views.answers import AttentionGrid
+from .way import SHARE_STEPS, SHARES, Way, cursor, grid_of, grid_title, kept_words, step_share
+
+_FIRST = 1024
+"""Edges that are sorted at first; more when they are looked at."""
+
+
+class EdgeTable(Way):
+    """The edges, the largest first; scrolls over all of them."""
+
+    def __init__(self) -> None:
+        self._top = 0
+        self._drawn: Table | None = None
+        self._edges: _Sorted | None = None
+
+    def title(self, c: Context) -> list[str]:
+        """The head or heads; what is left over of the chosen row."""
+        grid = grid_of(c)
+        return grid_title(c, grid, kept_words(c, grid, cursor(c, grid)[0]))
+
+    def _sorted(self, c: Context, grid: AttentionGrid) -> _Sorted:
+        """The edges that are shown; made once per grid and share."""
+        share = c.selection.share or SHARES["table"]
+        if self._edges is None or self._edges.made_of != (grid, share):
+            self._edges, self._top = _Sorted(grid, share), 0
+        return self._edges
+
+    def draw(self, c: Context, width: int, height: int) -> Canvas:
+        """The visible rows, and how many edges there are."""
+        grid = grid_of(c)
+        canvas = Canvas(width, height, ascii_only=c.look.ascii)
+        edges = self._sorted(c, grid)
+        room = max(1, height - 2)
+        chosen = self._chosen(c, grid)
+        self._top = scroll(self._top, chosen, room, len(edges))
+        places = edges.first(self._top + room)[self._top :].tolist()
+        columns = _columns(grid, edges, self._top + room, width)
+        taken = sum(column.width or 0 for column in columns) + len(columns)
+        rows = [
+            self._row(c, grid, self._top + number, place, width - taken)
+            for number, place in enumerate(places)
+        ]
+        self._drawn = table(
+            columns,
+            rows,
+            c.look,
+            width,
+            height - 1,
+            total=len(edges),
+            first=self._top,
+            cursor=-1 if chosen is None else chosen,
+            top=self._top,
+            focused=c.focused,
+        )
+        canvas.blit(0, 0, self._drawn.canvas)
+        canvas.put(1, height - 1, text.cut(edges.words, width - 1), c.look.muted)
+        return canvas
+
+    def _row(
+        self, c: Context, grid: AttentionGrid, number: int, place: int, room: int
+    ) -> list[tuple[str, Ink]]:
+        """Rank, place and text of query and key, weight, and a bar of the weight's size."""
+        look = c.look
+        query, key = divmod(place, grid.weights.shape[1])
+        value = float(grid.weights[query, key])
+        special = grid.tokens.special
+        tokens = int(grid.rows[query]), int(grid.columns[key])
+        inks = [look.muted if special[token] else look.text for token in tokens]
+        share = value / grid.most if grid.most > 0 and not np.isnan(value) else 0.0
+        strokes = look.strokes(grid.difference)
+        low = -1.0 if grid.difference else 0.0
+        step = int(steps([share], low, 1.0, len(strokes))[0])
+        bar = ("#" if look.ascii else "━") * round(abs(share) * max(0, room))
+        written = f"{value:+.3f}" if grid.difference else f"{value:.3f}"
+        return [
+            (f"{number + 1:,}", look.muted),
+            (str(tokens[0]), look.muted),
+            (grid.label(query), inks[0]),
+            (look.marks.right, look.muted),
+            (str(tokens[1]), look.muted),
+            (grid.key_label(key), inks[1]),
+            (written.replace("-", look.marks.minus), look.text),
+            (bar, strokes[step]),
+        ]
+
+    def _chosen(self, c: Context, grid: AttentionGrid) -> int | None:
+        """Place of the chosen edge in the sorted list; None if no whole edge is chosen."""
+        query, key = grid.place(c.selection.query), grid.key_place(c.selection.key)
+        if query is None or key is None:
+            return None
+        return self._sorted(c, grid).rank(query * grid.weights.shape[1] + key)
+
+    def move(self, c: Context, dx: int, dy: int) -> Selection:
+        """The next edge in the list."""
+        grid = grid_of(c)
+        chosen = self._chosen(c, grid)
+        count = len(self._sorted(c, grid))
+        place = 0 if chosen is None else state.clamp(chosen + dy, count)
+        return self._choose(c, grid, place) if count else c.selection
+
+    def act(self, c: Context, name: str) -> Selection | None:
+        """More or fewer edges."""
+        if name not in SHARE_STEPS:
+            return None
+        return step_share(c, name, c.selection.share or SHARES["table"])
+
+    def click(self, c: Context, x: int, y: int) -> Selection:
+        """The edge that was clicked."""
+        grid = grid_of(c)
+        place = self._drawn.hit(y) if self._drawn is not None else None
+        if place is None or place >= len(self._sorted(c, grid)):
+            return c.selection
+        return self._choose(c, grid, place)
+
+    def _choose(self, c: Context, grid: AttentionGrid, place: int) -> Selection:
+        flat = int(self._sorted(c, grid).first(place + 1)[place])
+        query, key = divmod(flat, grid.weights.shape[1])
+        return state.choose_tokens(c.selection, int(grid.rows[query]), int(grid.columns[key]))
+
+
+class _Sorted:
+    """The edges of a grid by size; sorted as far as they are looked at.
+
+    Attributes:
+        made_of: grid, and percent of each row.
+        words: how many there are, and which.
+    """
+
+    def __init__(self, grid: AttentionGrid, share: int) -> None:
+        self.made_of = (grid, share)
+        self._size = np.abs(grid.weights).ravel()
+        undefined = np.isnan(self._size)
+        if undefined.any():
+            self._size[undefined] = -1.0
+        if share < 100:
+            self._size[~strongest(grid.weights, share / 100).ravel()] = -2.0
+        elif grid.kept is not None:
+            self._size[self._size == 0] = -2.0
+        self._count = int(np.count_nonzero(self._size > -2.0))
+        self._order = np.zeros(0, dtype=np.int64)
+        what = "edges" if grid.kept is None else "edges kept"
+        part = f", {share} % of each row" if share < 100 else ""
+        self.words = f"{self._count:,} {what}{part}, largest first  {grid.note}".rstrip()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def first(self, count: int) -> npt.NDArray[np.int64]:
+        """The flat places of the ``count`` largest; of equal ones the first in the grid."""
+        count = min(count, self._count)
+        if count > len(self._order):
+            enough = min(self._count, max(_FIRST, 4 * count))
+            part = np.arange(self._size.size)
+            if enough < self._size.size:
+                least = np.partition(self._size, self._size.size - enough)[-enough]
+                part = np.flatnonzero(self._size >= least)
+            self._order = part[np.argsort(-self._size[part], kind="stable")]
+        return self._order[:count]
+
+    def rank(self, flat: int) -> int | None:
+        """How many edges stand before one; None if it is not among them."""
+        size = self._size[flat]
+        if size <= -2.0:
+            return None
+        before = np.count_nonzero(self._size > size)
+        return int(before + np.count_nonzero(self._size[:flat] == size))
+
+
+def _columns(grid: AttentionGrid, edges: _Sorted, shown: int, width: int) -> list[Column]:
+    """Their widths do not change while one scrolls, but for the rank's."""
+    places = [len(str(int(numbers[-1]))) for numbers in (grid.rows, grid.columns)]
+    rank = len(f"{min(shown, len(edges)):,}")
+    taken = rank + sum(places) + 8
+    value = _digits(grid.most)
+    label = max(5, min(20, (width - taken - value - 6) // 2))
+    return [
+        Column("", "right", width=rank),
+        Column("", "right", width=places[0]),
+        Column("query", width=label),
+        Column(width=1),
+        Column("", "right", width=places[1]),
+        Column("key", width=label),
+        Column("B−A" if grid.difference else "weight", "right", width=value),
+        Column(flexible=True),
+    ]
+
+
+def _digits(most: float) -> int:
+    """Cells that a weight takes: with a sign, three decimals and what stands before the point."""
+    return 6 + (most >= 10) + (most >= 100) + (most >= 1000)
+
+
+def largest_edges(grid: AttentionGrid, n: int, ordinary: bool = False) -> list[tuple[int, int]]:
+    """The n edges (query row, key row) of largest weight, or largest change; NaN left out.
+
+    Args:
+        ordinary: leave out edges from or to special tokens.
+    """
+    size = np.abs(grid.weights)
+    if ordinary:
+        special = grid.tokens.special
+        size[special[grid.rows]] = np.nan
+        size[:, special[grid.columns]] = np.nan
+    flat = size.ravel()
+    flat[np.isnan(flat)] = -1.0
+    count = min(n, int(np.count_nonzero(flat >= 0)))
+    if not count:
+        return []
+    part = np.argpartition(-flat, count - 1)[:count]
+    order = part[np.lexsort((part, -flat[part]))]
+    width = grid.weights.shape[1]
+    return [(int(place) // width, int(place) % width) for place in order]
