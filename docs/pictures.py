@@ -1,5 +1,8 @@
 """Makes the pictures of the documentation again: ``python docs/pictures.py``.
 
+Those of the tour that need more than the demo are made of files in the folder ``--files``, which
+the tour says how to make; without them they stay as they are.
+
 Runs the viewer on its demo without a terminal, presses keys, and paints the cells of the screen.
 Needs, beside the viewer, Pillow (``pip install pillow``) and the font DejaVu Sans Mono.
 
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -28,7 +32,8 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from tui.app import InterpretApp
-from tui.cli import DEMO
+from tui.cli import DEMO_FILES, parser
+from tui.options import wanted
 
 if TYPE_CHECKING:
     from rich.segment import Segment
@@ -51,17 +56,41 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its name in ``docs/``, the size of the terminal, the keys that lead to it."""
+    """A picture: its name in ``docs/``, the size of the terminal, and what leads to it.
+
+    Attributes:
+        keys: that are pressed.
+        options: of the command line.
+        file: in the folder of files; empty for the demo.
+    """
 
     name: str
     size: tuple[int, int]
     keys: tuple[str, ...] = ()
+    options: str = ""
+    file: str = ""
 
 
 PICTURES = (
     Picture("overview.png", (160, 45)),
     Picture("distance-80x24.png", (80, 24), ("m", "m", "6")),
     Picture("attention-80x24.png", (80, 24), ("5",)),
+    Picture("tour-coreference.png", (90, 26), ("z",), "--view B --pane distance"),
+    Picture("tour-heads.png", (90, 26), ("z",), "--view B-A --pane heads --head 5.10"),
+    Picture(
+        "tour-grammar.png",
+        (90, 26),
+        ("z",),
+        "--pane heads --metric correlation --head 2.8",
+        "ud.msgpack",
+    ),
+    Picture(
+        "tour-domains.png",
+        (100, 32),
+        ("z",),
+        "--pane map --layer 6 --colour 'example: domain'",
+        "absa.msgpack",
+    ),
 )
 
 
@@ -73,7 +102,8 @@ async def cells(
     Raises:
         SystemExit: the viewer could not open the files.
     """
-    app = InterpretApp(files, names)
+    asked = wanted(parser().parse_args([*files, *shlex.split(picture.options)]))
+    app = InterpretApp(files, names, asked=asked)
     async with app.run_test(size=picture.size) as pilot:
         await pilot.pause()
         for key in picture.keys:
@@ -220,15 +250,20 @@ def blend(ground: Colour, ink: Colour, share: float) -> Colour:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Makes all pictures; 1 if one is too large."""
-    parser = argparse.ArgumentParser(description="Make the pictures of the documentation.")
-    demo = [str(DEMO / "base.msgpack"), str(DEMO / "tuned.msgpack")]
-    parser.add_argument("files", nargs="*", default=demo, help="instead of the demo")
-    parser.add_argument("--name", action="append", default=[], help="display names")
-    parser.add_argument("--output", type=Path, default=HERE, help="folder (default: docs)")
-    options = parser.parse_args(arguments)
+    made = argparse.ArgumentParser(description="Make the pictures of the documentation.")
+    made.add_argument("names", nargs="*", help="some of the pictures (default: all)")
+    made.add_argument("--files", type=Path, help="folder with the files of the tour")
+    made.add_argument("--output", type=Path, default=HERE, help="folder (default: docs)")
+    options = made.parse_args(arguments)
     status = 0
     for picture in PICTURES:
-        rows = asyncio.run(cells(options.files, options.name, picture))
+        if options.names and picture.name not in options.names:
+            continue
+        if picture.file and (options.files is None or not (options.files / picture.file).is_file()):
+            print(f"{picture.name}: left as it is; it needs {picture.file}, see the tour")
+            continue
+        files = [str(options.files / picture.file)] if picture.file else list(DEMO_FILES)
+        rows = asyncio.run(cells(files, (), picture))
         path = options.output / picture.name
         paint(rows, picture.size).save(path, optimize=True)
         size = path.stat().st_size
