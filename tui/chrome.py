@@ -84,13 +84,13 @@ def _status_parts(c: Context) -> list[tuple[int, str]]:
     meta = project.a.meta
     texts = meta.counts["examples"]
     scope = {"example": "this example", "all": f"all {text.many(texts, 'example')}"}
-    marked = text.many(len(project.marked_examples(s)), "marked example")
+    some = text.many(len(project.scope(s) or ()), f"{s.scope} example")
     head = s.kind if len(project.kinds) > 1 else "head"
     metric = project.metrics.get(s.metric)
     parts = [
         (0, f"layer {s.layer}  {head} {s.head_name}"),
         (1, f"{project.a.examples.cell('id', s.example)}"),
-        (2, scope.get(s.scope, marked)),
+        (2, scope.get(s.scope, some)),
         (3, metric.title or metric.name if metric else "no metric"),
         (6, f"{meta.task} · {', '.join(_counts(c))}"),
     ]
@@ -155,15 +155,17 @@ def foot(
     message: str,
     width: int,
     unused: Collection[str] = (),
+    note: bool = False,
 ) -> Line:
     """The bottom line: a message if there is one, else the keys that matter in this pane.
 
     Args:
         unused: names of actions that the open files have no use for.
+        note: the message says what was done, not what can't be.
     """
     line = Line(Canvas(width, 1, ascii_only=look.ascii))
     if message:
-        line.canvas.put(1, 0, text.cut(message, width - 2), look.bad)
+        line.canvas.put(1, 0, text.cut(message, width - 2), look.text if note else look.bad)
         return line
     entries = [entry for entry in footer(active) if entry[2] not in unused]
     last = entries[-2:]  # help and quit are never dropped

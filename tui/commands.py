@@ -7,22 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import state
+from .refusal import Refused
 from .state import Selection
+from .views import listing
 
 if TYPE_CHECKING:
     from .project import Project
 
-
-class Refused(Exception):
-    """An action that cannot act now; the text says why, in a sentence.
-
-    Attributes:
-        place: where in a text that was typed the mistake is; None if it is nowhere in particular.
-    """
-
-    def __init__(self, reason: str, place: int | None = None) -> None:
-        super().__init__(reason)
-        self.place = place
+__all__ = ["COMMANDS", "Command", "Refused", "filtered", "searched", "sorted_by"]
 
 
 Command = Callable[["Project", Selection], Selection]
@@ -113,10 +105,66 @@ def _head(step: int) -> Command:
 
 
 def _example(step: int) -> Command:
-    def command(project: Project, s: Selection) -> Selection:
-        return state.choose_example(s, project.limits, s.example + step)
+    """The next example of the list, in its order."""
+    return lambda project, s: state.choose_example(
+        s, project.limits, listing.near(project, s, step)
+    )
 
-    return command
+
+def filtered(project: Project, s: Selection, text: str) -> Selection:
+    """Shows the examples that a filter lets through, all if it is empty.
+
+    Raises:
+        Refused: the filter can't be understood, or no example fits.
+    """
+    new = replace(s, filter=text.strip())
+    return _narrowed(project, new, "No example fits." if not s.search else _NONE_WITH_SEARCH)
+
+
+def searched(project: Project, s: Selection, wanted: str) -> Selection:
+    """Shows the examples whose id or text has some words, all if there are none.
+
+    Raises:
+        Refused: no example has them, or the regular expression is none.
+    """
+    within = f" among those where {s.filter}; F shows all" if s.filter else ""
+    return _narrowed(project, replace(s, search=wanted), f"No id or text has {wanted}{within}.")
+
+
+_NONE_WITH_SEARCH = "No example fits among those found by /; / and enter shows all again."
+
+
+def _narrowed(project: Project, new: Selection, none: str) -> Selection:
+    """The selection with an example that its list shows."""
+    if not new.narrowed:
+        return state.clear_filter(new)
+    if not len(listing.order(project, new)):
+        raise Refused(none)
+    return state.choose_example(new, project.limits, listing.near(project, new))
+
+
+def sorted_by(project: Project, s: Selection, sort: str) -> Selection:
+    """Sorts the list by a column, from high to low with "-" before it; as stored if empty.
+
+    Raises:
+        Refused: there is no such column.
+    """
+    sort = sort.strip().replace("−", "-")
+    if sort:
+        listing.sort_column(project, sort)
+    return replace(s, sort=sort)
+
+
+def _reverse(project: Project, s: Selection) -> Selection:
+    if not s.sort:
+        raise Refused("The list is in the order of the file; r sorts it.")
+    return replace(s, sort=s.sort[1:] if s.sort.startswith("-") else f"-{s.sort}")
+
+
+def _clear_filter(project: Project, s: Selection) -> Selection:
+    if not s.narrowed:
+        raise Refused("All examples are shown; f or / shows some of them.")
+    return state.clear_filter(s)
 
 
 COMMANDS: dict[str, Command] = {
@@ -141,4 +189,6 @@ COMMANDS: dict[str, Command] = {
     "average": _average,
     "mark": _mark,
     "clear": _clear,
+    "clear-filter": _clear_filter,
+    "reverse": _reverse,
 }

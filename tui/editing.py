@@ -86,8 +86,8 @@ class Editor:
         return True
 
     def insert(self, words: str) -> None:
-        """Puts words before the cursor; line ends become blanks."""
-        words = " ".join(words.splitlines())
+        """Puts words before the cursor; line ends and what can't be printed become blanks."""
+        words = "".join(c if c.isprintable() else " " for c in " ".join(words.splitlines()))
         self._set(self.text[: self.cursor] + words + self.text[self.cursor :])
         self._go(self.cursor + len(words))
 
@@ -161,7 +161,7 @@ _KEYS: dict[str, Callable[[Editor], None]] = {
     "backspace": lambda e: e._cut(e.cursor - 1, e.cursor),
     "delete": lambda e: e._cut(e.cursor, e.cursor + 1),
     "ctrl+w": lambda e: e._cut(e._word(-1), e.cursor),
-    "ctrl+u": lambda e: e._cut(0, e.cursor),
+    "ctrl+u": lambda e: e._cut(0, len(e.text)),
     "ctrl+k": lambda e: e._cut(e.cursor, len(e.text)),
     "up": lambda e: e._recall(-1),
     "down": lambda e: e._recall(1),
@@ -186,19 +186,27 @@ class Picture:
 
 
 def picture(
-    editor: Editor, label: str, message: str, look: Look, width: int, height: int
+    editor: Editor,
+    label: str,
+    message: str,
+    look: Look,
+    width: int,
+    height: int,
+    least: int = 1,
 ) -> Picture:
     """Draws the line with its label; above it what is wrong, or else how it can go on.
 
     Args:
         message: what is wrong with the text; "" if nothing is known to be.
         width, height: cells that it may take; it is as high as it needs, the last row is the line.
+        least: rows that it takes at least: a line that keeps its height sends less.
     """
     words = texts.clean(message, look.ascii)
     hint = textwrap.wrap(words, max(1, width - 2))[: max(0, height - 1)]
     offered = not hint and bool(editor.offered.options) and height > 1
-    canvas = Canvas(width, max(len(hint), offered) + 1, ascii_only=look.ascii)
-    for y, line in enumerate(hint):
+    rows = max(len(hint) + 1, offered + 1, min(least, height))
+    canvas = Canvas(width, rows, ascii_only=look.ascii)
+    for y, line in enumerate(hint, start=rows - 1 - len(hint)):
         canvas.put(1, y, line, look.bad)
     hits = _options(canvas, editor, look) if offered else []
     return Picture(canvas, hits, _line(canvas, editor, label, look))
@@ -215,15 +223,15 @@ def _options(canvas: Canvas, editor: Editor, look: Look) -> list[tuple[int, int,
         while first and room >= texts.width(shown[first - 1]) + 2:
             first -= 1
             room -= texts.width(shown[first]) + 2
-    hits, x = [], 1
+    hits, x, y = [], 1, canvas.height - 2
     for number in range(first, len(options)):
         size = texts.width(shown[number])
         if x + size > canvas.width - 1:
-            canvas.put(canvas.width - 1, 0, look.marks.ellipsis, look.muted)
+            canvas.put(canvas.width - 1, y, look.marks.ellipsis, look.muted)
             break
         ink = look.cursor if number == chosen else look.muted
-        canvas.put(x, 0, shown[number], ink)
-        hits.append((0, x, x + size, number))
+        canvas.put(x, y, shown[number], ink)
+        hits.append((y, x, x + size, number))
         x += size + 2
     return hits
 

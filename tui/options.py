@@ -310,10 +310,26 @@ def _write_marked(p: Project, s: Selection) -> str:
 
 
 def _read_scope(p: Project, s: Selection, words: str) -> Selection:
-    scope = _among("scope", words, ("all", "marked", "example"))
+    scope = _among("scope", words, ("all", "filtered", "marked", "example"))
     if scope == "marked" and not s.marked:
         raise Unknown("--scope marked needs marked points: --marked 12,40-55")
+    if scope == "filtered" and not s.narrowed:
+        raise Unknown("--scope filtered needs a filter: --filter 'correct = false'")
     return _with(s, {"scope": scope})
+
+
+def _listed(name: str, command: str, metavar: str, help_text: str) -> Option:
+    """An option of the list of examples, which reads it as its key does."""
+
+    def read(p: Project, s: Selection, words: str) -> Selection:
+        from . import commands
+
+        try:
+            return cast(Selection, getattr(commands, command)(p, s, words))
+        except commands.Refused as reason:
+            raise Unknown(f"--{name} {words}: {reason}") from None
+
+    return Option(name, (name,), metavar, help_text, read, lambda p, s: str(getattr(s, name)))
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -380,6 +396,9 @@ OPTIONS: tuple[Option, ...] = (
         "column that groups the pairs",
         "column that makes the groups of the distances",
     ),
+    _listed("filter", "filtered", "TEXT", "examples that the list shows: correct = false"),
+    _listed("search", "searched", "TEXT", "words of their text or id, or /an expression/"),
+    _listed("sort", "sorted_by", "NAME", "column of the list's order; -NAME from high to low"),
     Option(
         "example",
         ("example",),
@@ -443,7 +462,7 @@ OPTIONS: tuple[Option, ...] = (
         "scope",
         ("scope",),
         "NAME",
-        "what averages go over: all, marked, example",
+        "what averages go over: all, filtered, marked, example",
         _read_scope,
         lambda p, s: s.scope,
     ),

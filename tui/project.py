@@ -18,6 +18,7 @@ import numpy as np
 import collateral
 from collateral import AttentionKind, Collateral, CollateralError, Metric, Tokens
 
+from .filters import columns
 from .kept import Kept
 from .state import Limits, Selection, View
 from .views import attention as attention_views
@@ -25,7 +26,7 @@ from .views import distances as distance_views
 from .views import example as example_views
 from .views import heads as head_views
 from .views import items as item_views
-from .views import opening
+from .views import listing, opening
 from .views import points as point_views
 from .views.answers import (
     MAP_MEASURE,
@@ -199,13 +200,16 @@ class Project:
 
     def example_head(self, row: int) -> tuple[str, str]:
         """Id and text (white space squeezed) of one example; reads only its part of the file."""
-        examples = self.a.examples
-        return str(examples.cell("id", row)), " ".join(str(examples.cell("text", row)).split())
+        if "example_texts" in self.__dict__:  # they have been read
+            name, words = (column[row] for column in self.example_texts)
+        else:
+            name, words = (str(self.a.examples.cell(what, row)) for what in ("id", "text"))
+        return name, " ".join(words.split())
 
     @cached_property
     def id_prefix(self) -> str:
         """What all ids begin with, up to a separator: lists may leave it out."""
-        ids = self.example_texts[0]
+        ids = self.a.examples["id"]
         both = zip(min(ids), max(ids), strict=False)  # what these two share, all share
         common = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], both))
         end = max((common.rfind(mark) for mark in "-_/.: "), default=-1)
@@ -215,14 +219,17 @@ class Project:
         """Whether a model got an example right; None if that is unknown."""
         examples = self.file(side).examples
         column = examples.with_role("correct")
-        value = examples.cell(column, row) if column else None
-        return value if isinstance(value, bool) else None
+        if column is None or examples.columns[column] != "boolean":
+            return None
+        return {1: True, 0: False}.get(int(self.codes("examples", side, column)[0][row]))
 
     def score(self, side: Side, row: int) -> float | None:
         """The score of an example, NaN where unknown; None if the file has no scores."""
-        column = self.score_column
-        value = self.file(side).examples.cell(column, row) if column else None
-        return value if isinstance(value, float) else None
+        if (name := self.score_column) is None:
+            return None
+        return float(
+            columns.numbers(self, columns.Column("examples", name, side, "continuous"))[row]
+        )
 
     @cached_property
     def score_column(self) -> str | None:
@@ -288,7 +295,8 @@ class Project:
         return item_views.current(self, s)
 
     def settled(self, s: Selection) -> Selection:
-        """The selection with the item that its query token belongs to."""
+        """The selection with the item that its query token belongs to, and a list of examples."""
+        s = listing.settled(self, s)
         item = self.item(s)
         return s if item is None or item == s.item else replace(s, item=item)
 
@@ -394,6 +402,9 @@ class Project:
             return frozenset((s.example,))
         if s.scope == "marked":
             return self.marked_examples(s)
+        if s.scope == "filtered":
+            key = ("filtered", s.filter, s.search)
+            return self.once(key, lambda: frozenset(listing.order(self, s).tolist()))
         return None
 
     def head_view(self, s: Selection) -> HeadView:
@@ -408,7 +419,8 @@ class Project:
         """What an average of units depends on, for keeping it."""
         if s.scope == "example":
             return (s.example, s.pair if unit == "pair" else None)
-        return (s.scope, s.marked if s.scope == "marked" else None)
+        some = {"marked": s.marked, "filtered": (s.filter, s.search)}
+        return (s.scope, some.get(s.scope))
 
     def metric(self, side: Side, name: str) -> Floats:
         """A head metric of one model, [units, layers, heads]."""

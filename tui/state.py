@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 View = Literal["A", "B", "B−A"]
-Scope = Literal["all", "marked", "example"]
+Scope = Literal["all", "filtered", "marked", "example"]
 AttentionView = Literal["matrix", "map", "table", "heads", "layer", "layers"]
 Combine = Literal["head", "layer-mean", "layer-maximum", "mean", "maximum"]
 
@@ -86,7 +86,8 @@ class Selection:
         item: which of the example's items (words, labels, tokens), from 0. If the query is another
             item's token, that item counts.
         marked: rows of the marked points.
-        scope: what averages are over: all examples, those of the marked points, or this one.
+        scope: what averages are over: all examples, those that the list shows, those of the marked
+            points, or this one.
         layer: hidden state of the map, 0 (embeddings) to L.
         kind: which attention: "self", or "encoder", "decoder", "cross".
         head_layer, head: the attention head, written ``head_layer.head``.
@@ -100,6 +101,9 @@ class Selection:
         combine: attention of the head, or the mean or maximum of the heads of its layer or of all.
         hide_special: leave special tokens out of the attention pane (a view; weights stay as are).
         weighted: show weights times the norm of the value that each key adds.
+        filter: condition on the examples that the list shows (see ``tui.filters``); "" for all.
+        search: what their id or text must contain, ``/.../`` for a regular expression; "" for all.
+        sort: column by which the list is sorted, with "-" before it from high to low; "" as stored.
     """
 
     view: View = "A"
@@ -123,6 +127,14 @@ class Selection:
     combine: Combine = "head"
     hide_special: bool = False
     weighted: bool = False
+    filter: str = ""
+    search: str = ""
+    sort: str = ""
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether the list shows some of the examples only."""
+        return bool(self.filter or self.search)
 
     @property
     def head_name(self) -> str:
@@ -145,7 +157,7 @@ def valid(s: Selection, limits: Limits) -> Selection:
         example=example,
         pair=clamp(s.pair, limits.pair_counts[example] if limits.pair_counts else 0),
         item=max(0, s.item),
-        scope="all" if s.scope == "marked" and not s.marked else s.scope,
+        scope=s.scope if s.scope in _scopes(s) else "all",
         layer=clamp(s.layer, limits.layers + 1),
         kind=kind.name,
         head_layer=clamp(s.head_layer, kind.layers),
@@ -226,8 +238,15 @@ def toggle_marks(s: Selection, points: Iterable[int]) -> Selection:
 
 
 def clear_marks(s: Selection) -> Selection:
-    """Unmarks everything; averages are over all examples again."""
-    return dataclasses.replace(s, marked=frozenset(), scope="all")
+    """Unmarks everything; averages that were over it are over all examples again."""
+    scope: Scope = "all" if s.scope == "marked" else s.scope
+    return dataclasses.replace(s, marked=frozenset(), scope=scope)
+
+
+def clear_filter(s: Selection) -> Selection:
+    """Shows all examples in the list; averages that were over fewer are over all again."""
+    scope: Scope = "all" if s.scope == "filtered" else s.scope
+    return dataclasses.replace(s, filter="", search="", scope=scope)
 
 
 def step_share(s: Selection, now: int, step: int) -> Selection:
@@ -237,9 +256,19 @@ def step_share(s: Selection, now: int, step: int) -> Selection:
 
 
 def step_scope(s: Selection) -> Selection:
-    """Averages over: all examples, the marked points' examples (if any), this example."""
-    scopes: tuple[Scope, ...] = ("all", "marked", "example") if s.marked else ("all", "example")
-    return dataclasses.replace(s, scope=after(s.scope, scopes))
+    """Averages over: all examples, the list's, the marked points' (if any), this example."""
+    return dataclasses.replace(s, scope=after(s.scope, _scopes(s)))
+
+
+def _scopes(s: Selection) -> tuple[Scope, ...]:
+    """What averages can be over now."""
+    some: dict[Scope, bool] = {
+        "all": True,
+        "filtered": s.narrowed,
+        "marked": bool(s.marked),
+        "example": True,
+    }
+    return tuple(scope for scope, there in some.items() if there)
 
 
 def after(value: Choice, options: Sequence[Choice], step: int = 1) -> Choice:

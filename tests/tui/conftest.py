@@ -14,8 +14,9 @@ from tui.project import Project
 
 
 @pytest.fixture(autouse=True)
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal of known abilities, whatever the tests were started from."""
+def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A terminal of known abilities and no settings, whatever the tests were started from."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
     for name in ("NO_COLOR", "TEXTUAL_COLOR_SYSTEM", "LANG", "LC_CTYPE", "SSH_TTY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in (("TERM", "xterm-256color"), ("COLORTERM", "truecolor")):

@@ -23,6 +23,7 @@ from tui.help import help_canvas
 from tui.layout import layout_for
 from tui.look import Look
 from tui.screens.help import HelpScreen
+from tui.views import listing
 
 WIDE, SMALL = (160, 45), (80, 24)
 
@@ -82,6 +83,63 @@ async def _undo(session: Session, key: str) -> None:
 async def _redo(session: Session, key: str) -> None:
     await session.press("n", "u", key)
     assert session.selection.example == 5 and "wsc-005" in session.lines()[0]
+
+
+async def _search(session: Session, key: str) -> None:
+    wanted = session.project.example_head(9)[1].split()[0]
+    await session.press(key, *wanted, "enter")
+    assert session.selection.search == wanted
+    texts = session.project.example_texts
+    found = [r for r in range(12) if wanted.lower() in f"{texts[0][r]} {texts[1][r]}".lower()]
+    assert f"{len(found)} of 12 shown" in session.title("list")
+    assert session.foot().startswith(f" {len(found)} of 12 examples shown.")
+    await session.press(key, "enter")
+    assert session.selection.search == "" and "shown" not in session.title("list")
+
+
+async def _filter(session: Session, key: str) -> None:
+    await session.press(key, *"A.correct = fals", "enter")
+    assert session.selection.filter == "" and "A.correct = fals" in session.foot()
+    assert "A.correct is yes or no" in session.lines()[-2]
+    await session.press("end", "e", "enter")
+    wrong = [r for r, right in enumerate(session.project.a.examples["correct"]) if right is False]
+    assert session.selection.filter == "A.correct = false" and session.selection.example in wrong
+    assert f"{len(wrong)} of 12 shown" in session.title("list")
+    await session.press("1", "home")
+    for row in wrong[1:]:
+        await session.press("n")
+        assert session.selection.example == row
+    await session.press("a")
+    assert session.selection.scope == "filtered"
+    assert f"{len(wrong)} filtered examples" in session.lines()[0]
+
+
+async def _sort(session: Session, key: str) -> None:
+    await session.press(key, *"-sou", "tab", "enter")
+    assert session.selection.sort.strip() == "-source"
+    await session.press(key, "ctrl+u", "enter")
+    assert session.selection.sort == ""
+
+
+async def _keep(session: Session, key: str) -> None:
+    await session.press(key)
+    assert session.foot() == " There is no filter to keep; f sets one."
+    await session.select(filter="A.correct = false", search="wsc-0")
+    await session.press(key, *"not good", "enter")
+    assert "A name is one word" in session.lines()[-2]
+    await session.press("ctrl+u", *"hard", "enter")
+    assert "@hard" in session.foot()
+    s = session.selection
+    rows = [session.project.limits.examples, *_listed(session)]
+    await session.select(filter="", search="")
+    await session.press("f", *"@ha", "tab", "enter")
+    assert session.selection.filter.startswith("(A.correct = false) and (text ~ ")
+    assert rows[1:] == _listed(session) and s.search not in ("", session.selection.search)
+
+
+def _listed(session: Session) -> list[int]:
+    """Rows of the examples in the list, in its order."""
+    return [int(row) for row in listing.order(session.project, session.selection)]
 
 
 def _goes_to(pane: PaneName) -> Effect:
@@ -205,6 +263,16 @@ EFFECTS: dict[str, Effect] = {
     "average": Effect(changes={"scope": "example"}, shows="this example"),
     "mark": Effect(changes={"scope": "marked", "marked": None}, shows="points marked"),
     "box": Effect(check=_box),
+    "search": Effect("list", check=_search),
+    "filter": Effect("list", check=_filter),
+    "clear-filter": Effect(
+        "list", first={"filter": "pairs > 1"}, changes={"filter": ""}, shows="5 of 12 ─"
+    ),
+    "sort": Effect("list", check=_sort),
+    "reverse": Effect(
+        "list", first={"sort": "source"}, changes={"sort": "-source"}, shows="source↓"
+    ),
+    "keep-filter": Effect("list", check=_keep),
     "clear": Effect(
         first={"marked": frozenset({0, 1}), "scope": "marked"},
         changes={"scope": "all", "marked": frozenset()},
@@ -241,7 +309,10 @@ EFFECTS["enter"] = Effect("map", check=_enter)
 async def _start(session: Session, effect: Effect) -> None:
     session.screen.remove_class("-zoom")
     await session.go(effect.pane)
-    await session.select(**(START | {"marked": frozenset(), "scope": "all"} | effect.first))
+    narrow = {"filter": "", "search": "", "sort": ""}
+    await session.select(
+        **(START | narrow | {"marked": frozenset(), "scope": "all"} | effect.first)
+    )
 
 
 async def _perform(session: Session, effect: Effect, key: str) -> None:
@@ -801,9 +872,10 @@ BOUNDS = {
     "map": 1_500,
     "refusal": 800,
     "pane": 6_000,
+    "typing": 600,
 }
 """Bytes per key at 120x40, where opening sends 70,000: well above what was measured (1,300, 4,700,
-11,000, 9,300, 5,000, 400, 200 and 1,700), well below a repaint."""
+11,000, 9,300, 5,000, 400, 200, 1,700 and 460), well below a repaint."""
 
 
 async def test_a_key_sends_what_changed_and_not_the_screen(large: tuple[Path, Path]) -> None:
@@ -822,6 +894,9 @@ async def test_a_key_sends_what_changed_and_not_the_screen(large: tuple[Path, Pa
             "example": await _sent(session, "n", "p"),
             "refusal": await _sent(session, "x"),
         }
+        await session.press("f", *"pairs ")
+        sent["typing"] = await _sent(session, *"> 1 or pairs < 1")
+        await session.press("escape")
         sent["pane"] = await _sent(session, "4", "5", "4")
         sent["grid"] = await _sent(session, "left", "down", "up")
         await session.press("3", "right")

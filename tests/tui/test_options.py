@@ -18,6 +18,7 @@ from tui.cli import parser
 from tui.options import OPTIONS, Unknown, apply, command, harmless
 from tui.project import Project
 from tui.state import Selection
+from tui.views import listing
 
 NOT_TYPED: frozenset[str] = frozenset()
 """Fields of the selection that no command says."""
@@ -53,7 +54,7 @@ def selections(data: st.DataObject, p: Project) -> Selection:
         pair=draw(st.integers(0, 3)),
         item=draw(st.integers(0, max(0, len(p.items(example)) - 1))),
         marked=marked if len(p.points.examples) else frozenset(),
-        scope=draw(st.sampled_from(["all", "marked", "example"])),
+        scope=draw(st.sampled_from(["all", "filtered", "marked", "example"])),
         layer=draw(st.integers(0, limits.layers)),
         kind=kind,
         head_layer=draw(st.integers(0, size.layers - 1)),
@@ -67,6 +68,9 @@ def selections(data: st.DataObject, p: Project) -> Selection:
         key=draw(tokens),
         hide_special=draw(st.booleans()),
         weighted=draw(st.booleans()),
+        filter=draw(st.sampled_from(["", 'id != unknown and not text = "\'x $y"', "text ~ /e|a/"])),
+        search=draw(st.sampled_from(["", "e", "/e|$(a)/"])),
+        sort=draw(st.sampled_from(["", "id", "-text", *listing.sortable(p)])),
     )
     return p.settled(state.valid(chosen, limits))
 
@@ -198,3 +202,19 @@ def test_a_metric_of_another_kind_says_which(tasks: Mapping[str, Project]) -> No
     with pytest.raises(Unknown, match="add --kind encoder"):
         _shown(project, metric=other)
     assert _shown(project, kind="encoder", metric=other).metric == other
+
+
+def test_a_filter_shows_its_first_example_and_a_mistake_is_told(compared: Project) -> None:
+    first = compared.first_selection()
+    s = apply(compared, first, {"filter": "A.correct = false", "sort": "-id", "scope": "filtered"})
+    wrong = [r for r, right in enumerate(compared.a.examples["correct"]) if right is False]
+    assert listing.order(compared, s).tolist() == wrong[::-1] and s.example in wrong
+    assert s.scope == "filtered"
+    for texts, sentence in (
+        ({"filter": "A.corect"}, r"--filter A\.corect: There is no column A\.corect; did you mean"),
+        ({"search": "nowhere at all"}, "No id or text has nowhere at all"),
+        ({"sort": "zzz"}, "There is no column zzz"),
+        ({"scope": "filtered"}, "needs a filter"),
+    ):
+        with pytest.raises(options.Unknown, match=sentence):
+            apply(compared, first, texts)

@@ -245,6 +245,9 @@ CHANGES: dict[str, Any] = {
     "combine": "layer-mean",
     "hide_special": True,
     "weighted": True,
+    "filter": "correct",
+    "search": "e",
+    "sort": "-id",
 }
 """A change of each field; what a file has its own names for is in ``OWN_CHANGES``."""
 OWN_CHANGES: dict[str, dict[str, Any]] = {
@@ -271,8 +274,9 @@ def test_a_pane_depends_on_what_it_says_and_on_nothing_else(
 ) -> None:
     project = compared if which == "coref" else tasks[f"{which}-2"]
     assert set(CHANGES) == {field.name for field in fields(Selection)}
-    for scope in ("all", "example"):
-        start = project.settled(selection(project, view="B", scope=scope))
+    for scope in ("all", "filtered", "example"):
+        narrow = {"search": "e"} if scope == "filtered" else {}
+        start = project.settled(selection(project, view="B", scope=scope, **narrow))
         for field, value in (CHANGES | OWN_CHANGES[which]).items():
             changed = project.settled(replace(start, **{field: value}))
             pictures = [picture(name, Context(project, s, PLAIN)) for s in (start, changed)]
@@ -507,7 +511,55 @@ def test_a_click_in_the_list_selects_the_row(compared: Project) -> None:
     lines = pane.draw(c, 40, 6).text().splitlines()
     for y in (1, 3, 5):
         assert f"{pane.click(c, 10, y).example:03d}" in lines[y]
-    assert pane.click(c, 10, 0) == c.selection
+    assert pane.click(c, 0, 0) == c.selection
+    at = {name: lines[0].index(name) for name in ("id", "text")}
+    assert pane.click(c, at["id"], 0).sort == "id"
+    turned = pane.click(Context(compared, replace(c.selection, sort="id"), PLAIN), at["id"], 0)
+    assert turned.sort == "-id"
+    assert pane.click(c, at["text"] + 2, 0).sort == "text"
+
+
+def test_long_ids_are_cut_where_they_are_alike() -> None:
+    names = [f"validation-of-the-second-part-{n}" for n in (17, 18)]
+    shown = [text.cut_middle(name, 12) for name in names]
+    assert shown == ["vali…part-17", "vali…part-18"]
+    assert [text.cut_middle(name, width) for name, width in (("abc", 3), ("日本語日本語", 7))] == [
+        *("abc", "日…本語"),
+    ]
+    assert all(text.width(text.cut_middle("日本語日本語日", n)) <= n for n in range(15))
+
+
+def test_what_was_searched_for_is_underlined_and_in_sight(compared: Project) -> None:
+    pane, sentence = ExamplesPane(), compared.example_head(3)[1]
+    wanted = sentence.split()[-1].strip(".")
+    s = selection(compared, example=3, search=wanted)
+    canvas = pane.draw(Context(compared, s, PLAIN), 40, 8)
+    lines = canvas.text().splitlines()
+    assert lines[0].startswith(f"/ {wanted}")
+    (y,) = [y for y, line in enumerate(lines) if line.startswith("▸")]
+    marked = [x for x in range(40) if canvas.ink(x, y).underline]
+    assert "".join(canvas.char(x, y) for x in marked) == wanted
+    assert pane.title(Context(compared, s, PLAIN)).endswith("of 12 shown")
+
+
+def test_the_list_shows_what_it_is_sorted_by(compared: Project) -> None:
+    pane, s = ExamplesPane(), selection(compared, sort="-source")
+    sources = compared.a.examples["source"]
+    known = sorted({value for value in sources if value is not None}, reverse=True)
+    lines = pane.draw(Context(compared, s, PLAIN), 60, 14).text().splitlines()
+    assert "source↓" in lines[0]
+    shown = [next((n for n in known if n in line), None) for line in lines[1:13]]
+    assert shown == [
+        *sorted((v for v in sources if v), reverse=True),
+        *[None] * sources.count(None),
+    ]
+
+
+def test_a_column_in_which_nothing_is_known_is_left_out(tmp_path: Path) -> None:
+    project = Project.open([Recipe().write(tmp_path / "a.msgpack")])
+    lines = ExamplesPane().draw(Context(project, Selection(), PLAIN), 40, 5).text().splitlines()
+    assert lines[0].split() == ["id", "text"] and "·" not in "".join(lines)
+    project.close()
 
 
 def test_clicks_on_tokens_and_pairs_of_the_example(compared: Project) -> None:

@@ -35,7 +35,7 @@ def typed(editor: Editor, *keys: str) -> Editor:
         ([*"one two ", "ctrl+w"], "one ", 4),
         ([*"one two", "ctrl+left", "ctrl+left", "ctrl+right"], "one two", 3),
         ([*"one two", "ctrl+left", "ctrl+k"], "one ", 4),
-        ([*"one two", "ctrl+left", "ctrl+u"], "two", 0),
+        ([*"one two", "ctrl+left", "ctrl+u"], "", 0),
         ([*"a", "left", "left", "right", "right", "b"], "ab", 2),
         (["up"], "second", 6),
         (["up", "up", "up"], "first", 5),
@@ -55,7 +55,7 @@ def test_what_is_no_text_is_not_taken() -> None:
 def test_pasted_lines_become_one() -> None:
     editor = Editor("a c")
     editor.place(2)
-    editor.insert("b\nb ")
+    editor.insert("b\nb\x1b")
     assert editor.text == "a b b c" and editor.cursor == 6
 
 

@@ -36,7 +36,9 @@ selections = st.builds(
     example=numbers,
     pair=numbers,
     marked=st.frozensets(st.integers(0, 9), max_size=3),
-    scope=st.sampled_from(["all", "marked", "example"]),
+    scope=st.sampled_from(["all", "filtered", "marked", "example"]),
+    filter=st.sampled_from(["", "correct"]),
+    search=st.sampled_from(["", "the"]),
     layer=numbers,
     head_layer=numbers,
     head=numbers,
@@ -58,6 +60,7 @@ def test_valid_moves_everything_inside_and_changes_nothing_that_is(s: Selection)
     assert v.metric in LIMITS.metrics and v.colouring in LIMITS.colourings
     assert v.measure in LIMITS.measures and v.grouping in LIMITS.groupings
     assert v.scope != "marked" or v.marked
+    assert v.scope != "filtered" or v.filter or v.search
     assert state.valid(v, LIMITS) == v
     inside = {name for name in ("layer", "head_layer") if 0 <= getattr(s, name) < 3}
     assert not inside & state.changed_fields(s, v)
@@ -237,6 +240,11 @@ def test_scope_goes_round() -> None:
         s = state.step_scope(s)
         seen.append(s.scope)
     assert seen == ["marked", "example", "all", "marked"]
+    s, seen = replace(s, search="the"), []
+    for _ in range(4):
+        s = state.step_scope(s)
+        seen.append(s.scope)
+    assert seen == ["example", "all", "filtered", "marked"]
 
 
 @pytest.mark.parametrize(
@@ -398,7 +406,9 @@ def test_every_command_is_an_action() -> None:
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"kind", "weighted"}))
 def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) -> None:
     s = replace(compared.first_selection(), layer=1, head_layer=1, head=1, example=1)
-    s = state.toggle_marks(s, [0])
+    s = replace(state.toggle_marks(s, [0]), filter="pairs > 0", search="e", sort="-score")
+    if name.endswith("example"):
+        s = replace(s, sort="")
     fields = {
         "layer": {"layer", "head_layer"},
         "head": {"head"},
@@ -414,6 +424,8 @@ def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) 
         "average": {"scope"},
         "mark": {"marked"},
         "clear": {"marked", "scope"},
+        "filter": {"filter", "search"},
+        "reverse": {"sort"},
     }
     changed = state.changed_fields(s, COMMANDS[name](compared, s))
     assert changed == fields[name.rpartition("-")[2]]

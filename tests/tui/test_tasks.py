@@ -17,7 +17,13 @@ from hypothesis import strategies as st
 import collateral
 from collateral import CollateralError, Table
 from tests.tui.pilot import running
-from tests.tui.tasks import tags_of, write_language_model, write_tagging, write_translation
+from tests.tui.tasks import (
+    TRANSLATIONS,
+    tags_of,
+    write_language_model,
+    write_tagging,
+    write_translation,
+)
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, drawn, selection, walk
 from tui import chrome, state
 from tui.actions import PANES, PaneName
@@ -847,6 +853,13 @@ def test_the_list_of_one_model_is_headed_by_the_score(tasks: dict[str, Project])
     assert lines[0].split()[-1] == "loss" and [line.split()[-1] for line in lines[1:3]] == [
         *("3.2", "2.2"),
     ]
+
+
+def test_the_list_tells_source_and_target_apart(tasks: dict[str, Project]) -> None:
+    project = tasks["translation-1"]
+    lines = shown(ExamplesPane(), project, selection(project), (120, 8))
+    for (source, target), line in zip(TRANSLATIONS, lines[1:], strict=False):
+        assert f"{source} → {target}" in line
 
 
 # -- the running app --------------------------------------------------------------------------

@@ -18,7 +18,7 @@ class DistancePane(Pane):
 
     name: ClassVar[PaneName] = "distance"
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"view", "measure", "grouping", "scope", "marked", "example", "layer"}
+        {"view", "measure", "grouping", "scope", "marked", "filter", "search", "example", "layer"}
     )
     help: ClassVar[str] = (
         "The mean distance between the two spans of a pair in every hidden state, 0 (embeddings) "

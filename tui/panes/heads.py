@@ -24,16 +24,17 @@ class HeadsPane(Pane):
 
     name: ClassVar[PaneName] = "heads"
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"view", "kind", "metric", "scope", "marked", "example", "pair", "head_layer", "head"}
+        {"view", "kind", "metric", "scope", "marked", "filter", "search"}
+        | {"example", "pair", "head_layer", "head"}
     )
     help: ClassVar[str] = (
         "One cell per attention head, layers down and heads across, both counted from 0 and "
         "written `layer.head`. `t` goes through the metrics. Numbers in the cells are ×100; the "
         "exact value of the head under the cursor stands below, with the strongest heads. `a` "
-        "chooses what is averaged: all examples, those of the marked points, or this example "
-        "(or pair). Each example counts once, however many points or pairs it has. In B − A the "
-        "units are subtracted one by one and then averaged; the colours are centred on zero. `?` "
-        "in a cell: undefined.\n\n"
+        "chooses what is averaged: all examples, those that the list shows, those of the marked "
+        "points, or this example (or pair). Each example counts once, however many points or pairs "
+        "it has. In B − A the units are subtracted one by one and then averaged; the colours are "
+        "centred on zero. `?` in a cell: undefined.\n\n"
         "Metrics of the *whole data set*, such as how often a head points at the word that another "
         "depends on, come last: they are one number, so `a` does not apply to them. A **baseline** "
         "beside the value is what a head would score that knows nothing (the file says what that "

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tui import text as texts
 from tui.look import Ink, Look
 from tui.plots.canvas import Canvas
 from tui.plots.heatmap import scroll
 
-__all__ = ["Cell", "Column", "Table", "table"]
+__all__ = ["Cell", "Column", "Found", "Table", "table"]
 
-Cell = str | tuple[str, Ink]  # text, or text with its ink
+
+class Found(NamedTuple):
+    """Text with its ink, and parts of it (first character, one past the last) that stand out."""
+
+    text: str
+    ink: Ink
+    parts: Sequence[tuple[int, int]]
+
+
+Cell = str | tuple[str, Ink] | Found  # text, or text with its ink
 
 _LEAST = 3  # a column of text does not shrink below this while others can
 
@@ -44,12 +53,19 @@ class Table:
         top: First row that is shown.
         rows: Number of rows that are shown.
         y: Row of the canvas where they begin.
+        places: First cell and width of each column.
     """
 
     canvas: Canvas
     top: int
     rows: int
     y: int
+    places: Sequence[tuple[int, int]] = ()
+
+    def column(self, x: int) -> int | None:
+        """Return the column at a column of cells, or None between columns."""
+        found = (n for n, (start, size) in enumerate(self.places) if start <= x < start + size)
+        return next(found, None)
 
     def hit(self, y: int) -> int | None:
         """Return the table's row at a row of the canvas, or None beside the rows."""
@@ -140,7 +156,8 @@ def table(
             if focused:
                 canvas.restyle(x, down, width - x, 1, fg="", bg="", dim=False, reverse=True)
             canvas.put(0, down, look.marks.cursor, look.accent)
-    return Table(canvas, top, len(visible), y)
+    starts = [x + sum(widths[:at]) + gap * at for at in range(len(widths))]
+    return Table(canvas, top, len(visible), y, list(zip(starts, widths, strict=True)))
 
 
 def _draw_row(
@@ -158,4 +175,11 @@ def _draw_row(
         ink = look.text if isinstance(cell, str) else cell[1]
         text = texts.clean(_text(cell), look.ascii)
         canvas.put(x, y, texts.fit(text, size, column.align, look.marks.ellipsis), ink)
+        for start, stop in cell.parts if isinstance(cell, Found) else ():
+            before, found = (
+                texts.width(texts.clean(part, look.ascii))
+                for part in (cell[0][:start], cell[0][start:stop])
+            )
+            shown = min(found, size - before)
+            canvas.restyle(x + before, y, shown, 1, fg=look.accent.fg, bold=True, underline=True)
         x += size + gap

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..look import Look
     from ..pane import Context, Pane
     from ..project import Project
+    from ..slices import Slices
 
 _PLACED: tuple[PaneName, ...] = ("list", "example", "map", "heads", "distance", "attention")
 """The order in which the grid of the sheet places the panes."""
@@ -60,8 +61,10 @@ class MainScreen(Screen[None]):
         self.look: Look | None = None
         self.panes: dict[PaneName, Pane] = {}
         self.history = History()
-        self.message = ""
+        self.message, self.noted = "", False
         self.prompt = Prompt()
+        self.slices: Slices | None = None
+        self.told_of_slices = False
         self._terminal: Size | None = None
         self._widgets: dict[PaneName, PaneWidget] = {name: PaneWidget(name) for name in PANES}
         self._lines = {
@@ -237,11 +240,11 @@ class MainScreen(Screen[None]):
                 self.app.exit()
             return
         self._quiet()
-        self._try(lambda: self._on_screen(name) or self._in_pane(name) or self._command(name))
+        self._try(lambda: self._on_screen(name) or self._in_pane(name) or self._elsewhere(name))
 
     def _try(self, act: Callable[[], object]) -> None:
         """Acts; what can't be done now, or not with a damaged file, is said in the bottom line."""
-        from ..commands import Refused
+        from ..refusal import Refused
         from ..views.answers import TROUBLE
 
         try:
@@ -249,10 +252,13 @@ class MainScreen(Screen[None]):
         except (Refused, *TROUBLE) as reason:
             self.tell(str(reason))
 
-    def _command(self, name: str) -> bool:
-        """Actions on the selection; whether this was one."""
+    def _elsewhere(self, name: str) -> bool:
+        """Actions that ask for text first, and actions on the selection; whether this was one."""
         from ..commands import COMMANDS
+        from .asking import ask
 
+        if ask(self, name):
+            return True
         if name not in COMMANDS or self.project is None:
             return False
         self.choose(COMMANDS[name](self.project, self.selection))
@@ -326,9 +332,14 @@ class MainScreen(Screen[None]):
 
     def tell(self, message: str) -> None:
         """Shows a sentence in the bottom line until the next key; "" takes it away."""
-        if message != self.message:
-            self.message = message
+        if (message, False) != (self.message, self.noted):
+            self.message, self.noted = message, False
             self._lines["foot"].update()
+
+    def note(self, message: str) -> None:
+        """Like :meth:`tell`, for what is no refusal."""
+        self.message, self.noted = message, True
+        self._lines["foot"].update()
 
     # -- layout -----------------------------------------------------------------------------
 
@@ -379,6 +390,7 @@ class MainScreen(Screen[None]):
                 self.message,
                 width,
                 self.context().project.unused,
+                self.noted,
             ),
             "tiny": lambda width, height: chrome.tiny(self.context().look, width, height),
         }

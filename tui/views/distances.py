@@ -15,6 +15,7 @@ from .answers import MAP_MEASURE, DistanceView, Floats, Ints, Missing, Side
 if TYPE_CHECKING:
     from ..project import Project
 
+_WHICH = {"filtered": "filtered "}
 _QUICK_PAIRS = 500
 """Up to so many pairs the bootstrap takes less time than anyone notices."""
 
@@ -58,7 +59,7 @@ def _distance_view(p: Project, s: Selection) -> DistanceView:
         categories=[labels.index(curve.label) for curve in curves],
         title=f"{measure} · by {column}{owner}",
         difference=s.view == "B−A",
-        over="this example" if s.scope == "example" else f"{count:,} ex.",
+        over="this example" if s.scope == "example" else f"{count:,} {_WHICH.get(s.scope, '')}ex.",
         warning=_warning(p, s, curves),
     )
 

@@ -87,7 +87,7 @@ def _units(p: Project, s: Selection) -> tuple[Floats, Ints, frozenset[int] | Non
 def _over(p: Project, s: Selection, unit: str, examples: int, units: int) -> str:
     if s.scope == "example":
         return "this pair" if unit == "pair" else "this example"
-    marked = s.scope == "marked"
-    counted = many(examples, "marked example") if marked else f"all {many(examples, 'example')}"
+    some = many(examples, f"{s.scope} example")
+    counted = f"all {many(examples, 'example')}" if s.scope == "all" else some
     pairs = f", {many(units, 'pair')}" if unit == "pair" else ""
     return f"mean of {counted}{pairs}"

@@ -53,6 +53,7 @@ class Everything(Provider):
         screen = cast("MainScreen", self.screen)
         entries = list(self._actions())
         if screen.project is not None:
+            entries += self._kept(screen)
             entries += self._selectable(screen.project, screen.selection)
         for entry in entries:
             score, places = matcher.fuzzy_search.match(matcher.query, entry.text)
@@ -95,7 +96,19 @@ class Everything(Provider):
             yield _Entry.of(f"distance {title}", "between spans", replace(s, measure=name))
         for layer in range(project.limits.layers + 1):
             yield _Entry.of(f"layer {layer}", "of the map", replace(s, layer=layer))
+        from ..views import listing
+
+        for name in listing.sortable(project):
+            yield _Entry.of(f"sort by {name}", "sorts the examples", replace(s, sort=name))
         yield from self._heads(project, s)
+
+    def _kept(self, screen: MainScreen) -> Iterator[_Entry]:
+        """Filters that are kept by name."""
+        from ..slices import Slices
+
+        screen.slices = screen.slices or Slices()
+        for name, text in screen.slices.by_name.items():
+            yield _Entry(f"filter @{name}", clean(text), None, f"slice @{name}")
 
     def _heads(self, project: Project, s: Selection) -> Iterator[_Entry]:
         """Every kind of attention, if there are several, and every head of each."""

@@ -45,6 +45,7 @@ class Prompt(CellsWidget):
         self._message = ""
         self._look: Look | None = None
         self._drawn: Picture | None = None
+        self._height = 1
 
     @property
     def text(self) -> str:
@@ -64,6 +65,7 @@ class Prompt(CellsWidget):
     def close(self) -> None:
         """Takes the question away."""
         self.question = self._editor = None
+        self._height = 1
         self.display = False
 
     def refuse(self, message: str, place: int | None = None) -> None:
@@ -88,7 +90,7 @@ class Prompt(CellsWidget):
 
     def _enter(self, question: Question, text: str) -> None:
         """Hands the text over; if it was taken, the question is done, unless the next is asked."""
-        from ..commands import Refused
+        from ..refusal import Refused
         from ..views.answers import TROUBLE
 
         try:
@@ -116,8 +118,11 @@ class Prompt(CellsWidget):
         width, height = self.app.size
         room = max(1, min(6, height - 2))
         label = self.question.label
-        self._drawn = picture(self._editor, label, self._message, self._look, width, room)
-        self.styles.height = self._drawn.canvas.height
+        message, look = self._message, self._look
+        self._drawn = picture(self._editor, label, message, look, width, room, self._height)
+        if self._height != self._drawn.canvas.height:
+            self._height = self._drawn.canvas.height
+            self.styles.height = self._height
         self.present(self._drawn.canvas)
 
     def on_resize(self) -> None:
