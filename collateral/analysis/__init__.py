@@ -1,14 +1,17 @@
 """Questions asked of a collateral file: means over examples, distance curves. Numpy only."""
 
 from .distances import Curve, curves, difference, disagreements, map_distances
+from .groups import GroupCurves, group_curves
 from .heads import HeadMean, mean_over_examples, ranked
 
 __all__ = [
     "Curve",
+    "GroupCurves",
     "HeadMean",
     "curves",
     "difference",
     "disagreements",
+    "group_curves",
     "map_distances",
     "mean_over_examples",
     "ranked",

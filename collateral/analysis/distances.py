@@ -6,7 +6,7 @@ averaged inside their example, examples are averaged, and intervals come from re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +29,7 @@ class Curve:
 
     Attributes:
         label: the group's name.
-        pairs: pairs behind it (with at least one defined value).
+        pairs: pairs behind it (with at least one defined value); of groups of points, points.
         examples: examples behind it; of a difference, the smaller number of the two.
         mean: float32 [layers + 1]; NaN where nothing is defined.
         low, high: float32 [layers + 1], the 2.5th and 97.5th percentile of the resampled means;
@@ -72,7 +72,7 @@ def map_distances(c: Collateral) -> Floats:
     spans = c.pair_points.reshape(-1, 2)
     result = np.full((len(c.pairs), c.meta.model.layers + 1), np.nan, dtype=np.float32)
     sizes = spans[:, 1] - spans[:, 0]
-    one, other = _pairs_of_points(len(c.points) if len(spans) else 0)
+    one, other = pairs_of_points(len(c.points) if len(spans) else 0)
     for layer in c.mapped_layers if len(one) else ():
         places = c.coordinates(layer).astype(np.float64)
         sums = np.zeros((len(places) + 1, 2))
@@ -81,14 +81,18 @@ def map_distances(c: Collateral) -> Floats:
             :, None
         ]
         first, second = centres.reshape(-1, 2, 2).swapaxes(0, 1)
-        typical = _median_distance(places, one, other)
+        typical = median_distance(places, one, other)
         if typical > 0:
             result[:, layer] = np.hypot(*(first - second).T) / typical
     return result
 
 
-def _pairs_of_points(points: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Pairs of different points: every one, or ``_POINT_PAIRS`` random ones if there are more."""
+def pairs_of_points(points: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Pairs of different points: every one, or 100,000 random ones if there are more.
+
+    Returns:
+        The first and the second point of each pair.
+    """
     if points * (points - 1) // 2 <= _POINT_PAIRS:
         one, other = np.triu_indices(points, 1)
         return one, other
@@ -98,7 +102,7 @@ def _pairs_of_points(points: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.
     return drawn, (drawn + step) % points
 
 
-def _median_distance(
+def median_distance(
     places: npt.NDArray[np.float64], one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]
 ) -> float:
     """The median distance of these pairs of points; a column at a time, which is the fast way."""
@@ -155,7 +159,7 @@ def curves(
     resampled = _resampled(sums, known, samples, seed)
     drawn = (seed, samples, len(rows))
     return [
-        _curve(label, int(pairs[g]), int(examples[g]), mean[g], resampled[:, g], drawn)
+        curve(label, int(pairs[g]), int(examples[g]), mean[g], resampled[:, g], drawn)
         for g, label in enumerate(labels)
     ]
 
@@ -173,7 +177,7 @@ def difference(first: Curve, second: Curve, label: str = "") -> Curve:
     """
     if first.drawn != second.drawn or first.mean.shape != second.mean.shape:
         raise ValueError(f"{first.label!r} and {second.label!r} were not resampled together")
-    return _curve(
+    return curve(
         label or f"{second.label} - {first.label}",
         min(first.pairs, second.pairs),
         min(first.examples, second.examples),
@@ -209,7 +213,7 @@ def _bounds(
     return (gap.low, gap.high) if isinstance(gap, Curve) else (gap, gap)
 
 
-def _curve(
+def curve(
     label: str,
     pairs: int,
     examples: int,
@@ -217,6 +221,7 @@ def _curve(
     resampled: npt.NDArray[np.float64],
     drawn: tuple[int, int, int],
 ) -> Curve:
+    """A curve with the interval that its resamples give; none with fewer than two examples."""
     low = high = np.full(mean.shape, np.nan, dtype=np.float32)
     if examples >= 2 and len(resampled):
         low, high = _percentiles(resampled)
@@ -271,16 +276,29 @@ def _resampled(
     if not examples:
         return result
     table = np.concatenate([means.reshape(examples, -1), known.reshape(examples, -1)], axis=1)
+    for start, weights in resamples(examples, samples, seed):
+        sums, counts = np.split(weights @ table, 2, axis=1)
+        part = slice(start, start + len(weights))
+        result[part] = _ratio(sums, counts).reshape(-1, groups, layers)
+    return result
+
+
+def resamples(
+    examples: int, samples: int, seed: int
+) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+    """How often each example is drawn in each resample, some resamples at a time.
+
+    Returns:
+        The number of the first resample, and counts [resamples, examples].
+    """
     rng = np.random.default_rng(seed)
-    step = max(1, _CELLS // examples)
+    step = max(1, _CELLS // max(1, examples))
     for start in range(0, samples, step):
         part = min(step, samples - start)
         drawn = rng.integers(0, examples, size=(part, examples))
         drawn += np.arange(part)[:, None] * examples
-        weights = np.bincount(drawn.ravel(), minlength=part * examples).reshape(part, examples)
-        sums, counts = np.split(weights.astype(np.float64) @ table, 2, axis=1)
-        result[start : start + part] = _ratio(sums, counts).reshape(part, groups, layers)
-    return result
+        counts = np.bincount(drawn.ravel(), minlength=part * examples).reshape(part, examples)
+        yield start, counts.astype(np.float64)
 
 
 def _ratio(

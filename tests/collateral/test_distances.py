@@ -77,7 +77,7 @@ def test_a_large_map_is_scaled_by_a_sample_of_its_points(large: Path) -> None:
 
 @pytest.mark.parametrize("points", [448, 1000, 5000])
 def test_sampled_pairs_are_of_different_points_and_miss_none(points: int) -> None:
-    one, other = distances._pairs_of_points(points)
+    one, other = distances.pairs_of_points(points)
     assert len(one) == len(other) == 100_000
     assert (one != other).all()
     assert min(one.min(), other.min()) == 0
@@ -91,7 +91,7 @@ def test_sampled_pairs_are_of_different_points_and_miss_none(points: int) -> Non
 
 @pytest.mark.parametrize("points", [0, 1, 2, 3, 447])
 def test_few_points_are_paired_each_with_each(points: int) -> None:
-    one, other = distances._pairs_of_points(points)
+    one, other = distances.pairs_of_points(points)
     pairs = set(zip(one.tolist(), other.tolist(), strict=True))
     assert pairs == set(itertools.combinations(range(points), 2))
     assert len(one) == len(pairs)
