@@ -10,6 +10,7 @@ from . import state
 from .refusal import Refused
 from .state import Selection
 from .views import listing
+from .views.groups import of_points
 
 if TYPE_CHECKING:
     from .project import Project
@@ -63,6 +64,27 @@ def _weighted(project: Project, s: Selection) -> Selection:
     if not s.weighted and (reason := project.no_norms(s)):
         raise Refused(reason)
     return replace(s, weighted=not s.weighted)
+
+
+def _measure(project: Project, s: Selection) -> Selection:
+    if of_points(s):
+        raise Refused(
+            "Groups of points have one distance, that on the map: the file keeps no vectors."
+        )
+    return _cycle("measure", "measures", "distance")(project, s)
+
+
+def _group(project: Project, s: Selection) -> Selection:
+    choices = state.groupings(s, project.limits)
+    if len(choices) < 2:
+        raise Refused("Nothing else groups the points or pairs; mark points (space, b) first.")
+    return replace(s, grouping=state.after(s.grouping, choices))
+
+
+def _gap(project: Project, s: Selection) -> Selection:
+    if not project.limits.groupings:
+        raise Refused("There are no groups in the file.")
+    return replace(s, gap=not s.gap)
 
 
 def _attention_view(project: Project, s: Selection) -> Selection:
@@ -184,8 +206,9 @@ COMMANDS: dict[str, Command] = {
     "weighted": _weighted,
     "combine": _combine,
     "specials": _specials,
-    "measure": _cycle("measure", "measures", "distance"),
-    "group": _cycle("grouping", "groupings", "column that groups the pairs"),
+    "measure": _measure,
+    "group": _group,
+    "gap": _gap,
     "average": _average,
     "mark": _mark,
     "clear": _clear,

@@ -447,10 +447,10 @@ class Project:
     # -- distances --------------------------------------------------------------------------
 
     def distance_view(self, s: Selection) -> DistanceView:
-        """Distance between the spans of each pair, per layer and group, for the chosen view.
+        """Distances per layer and group, of pairs or of points, for the chosen view.
 
         Raises:
-            Missing: no pairs, no distances, or no groups.
+            Missing: no pairs and no maps, or no groups.
         """
         return distance_views.distance_view(self, s)
 
@@ -464,6 +464,10 @@ class Project:
             return "t-SNE distance"
         measure = self.a.measures[name]
         return measure.title or measure.name
+
+    def grouping_title(self, name: str) -> str:
+        """What groups the distance pane, for people: "pairs by gold"."""
+        return distance_views.grouping_title(self, name)
 
     # -- inside -----------------------------------------------------------------------------
 

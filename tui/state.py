@@ -34,6 +34,9 @@ SHARES = (50, 70, 80, 90, 95, 99, 100)
 
 ALL_TOKENS = -1
 
+MARKED = "marked"
+"""The grouping of the distance pane that compares the marked points with all others."""
+
 
 @dataclass(frozen=True)
 class KindLimits:
@@ -95,10 +98,12 @@ class Selection:
             pair, ``ALL_TOKENS`` for no token in particular.
         colouring: column of the points, or of their examples, that colours the map.
         measure: "tsne" or a measure of the file.
-        grouping: column of the pairs that makes the groups of the distance pane.
         share: percent of each row that the edges shown make up, one of ``SHARES``; None leaves it
             to the pane.
         combine: attention of the head, or the mean or maximum of the heads of its layer or of all.
+        grouping: what makes the groups of the distance pane: a column of the pairs, or "points: "
+            and a colouring of the points, or ``MARKED``.
+        gap: the distance pane shows the difference of its groups.
         hide_special: leave special tokens out of the attention pane (a view; weights stay as are).
         weighted: show weights times the norm of the value that each key adds.
         filter: condition on the examples that the list shows (see ``tui.filters``); "" for all.
@@ -120,6 +125,7 @@ class Selection:
     colouring: str = ""
     measure: str = "cosine"
     grouping: str = ""
+    gap: bool = False
     attention_view: AttentionView = "map"
     query: int | None = None
     key: int | None = None
@@ -165,9 +171,9 @@ def valid(s: Selection, limits: Limits) -> Selection:
         metric=_metric(s.metric, kind, limits),
         colouring=_among(s.colouring, limits.colourings),
         measure=_among(s.measure, limits.measures),
-        grouping=_among(s.grouping, limits.groupings),
         share=s.share if s.share is None else min(SHARES, key=lambda n: abs(n - (s.share or 0))),
         combine=s.combine if s.combine in COMBINES else COMBINES[0],
+        grouping=_among(s.grouping, groupings(s, limits)),
     )
 
 
@@ -269,6 +275,15 @@ def _scopes(s: Selection) -> tuple[Scope, ...]:
         "example": True,
     }
     return tuple(scope for scope, there in some.items() if there)
+
+
+def groupings(s: Selection, limits: Limits) -> tuple[str, ...]:
+    """What can group the distance pane now: the marked points only if there are any.
+
+    Where nothing else could, they are offered all the same: the pane then says what to mark.
+    """
+    others = tuple(name for name in limits.groupings if name != MARKED)
+    return limits.groupings if s.marked or not others else others
 
 
 def after(value: Choice, options: Sequence[Choice], step: int = 1) -> Choice:

@@ -101,7 +101,7 @@ def group_curves(
             sums = cells.sums(places[chosen] / typical)
             mean[:, layer], slopes[:, :, layer] = _ratios(sums, counts, masks)
     rows = cells.examples if among is None else np.asarray(among)
-    at = np.searchsorted(rows, cells.examples)
+    at: Rows = np.asarray(np.searchsorted(rows, cells.examples))
     resampled = _to_first_order(mean, slopes, at, len(rows), samples, seed)
     drawn = (seed, samples, len(rows))
     sizes = [int(np.sum(codes == group)) for group in range(len(labels))]
@@ -185,7 +185,7 @@ class _Cells:
             np.bincount(self._cell, weights=self._weight * column, minlength=size)
             for column in values.T
         ]
-        return np.stack(columns, axis=-1).reshape(*self._shape, -1)
+        return np.stack(columns, axis=-1).reshape(*self._shape, -1).astype(np.float64)
 
     def counts(self) -> tuple[Doubles, Doubles]:
         """The same sums with 1 for every distance of two different points."""

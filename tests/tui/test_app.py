@@ -260,6 +260,7 @@ EFFECTS: dict[str, Effect] = {
     "specials": Effect(changes={"hide_special": True}, shows="specials hidden"),
     "measure": Effect(changes={"measure": "euclid"}, shows="Euclid"),
     "group": Effect(changes={"grouping": "correct"}, shows="by correct"),
+    "gap": Effect(changes={"gap": True}, shows=" coreferent − not coreferent"),
     "average": Effect(changes={"scope": "example"}, shows="this example"),
     "mark": Effect(changes={"scope": "marked", "marked": None}, shows="points marked"),
     "box": Effect(check=_box),
@@ -361,8 +362,9 @@ async def test_every_key_at_80x24(
         for action in sorted(ACTIONS, key=lambda action: action.name == "quit"):
             effect = EFFECTS[action.name]
             pane = {"colour": "map", "previous-colour": "map", "measure": "distance"}
-            pane |= {"group": "distance", "attention-view": "attention", "specials": "attention"}
             pane |= {"combine": "attention"}
+            pane |= {"group": "distance", "gap": "distance"}
+            pane |= {"attention-view": "attention", "specials": "attention"}
             if name := pane.get(action.name):
                 effect = Effect(name, effect.first, effect.changes)  # type: ignore[arg-type]
             await _start(session, effect)

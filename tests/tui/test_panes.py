@@ -238,6 +238,7 @@ CHANGES: dict[str, Any] = {
     "colouring": "role",
     "measure": "tsne",
     "grouping": "gold",
+    "gap": True,
     "attention_view": "table",
     "query": 3,
     "key": 4,
@@ -252,8 +253,17 @@ CHANGES: dict[str, Any] = {
 """A change of each field; what a file has its own names for is in ``OWN_CHANGES``."""
 OWN_CHANGES: dict[str, dict[str, Any]] = {
     "coref": {},
-    "tagging": {"metric": "relation_nsubj", "colouring": "example: domain"},
-    "translation": {"query": 12, "metric": "cross:aligned", "colouring": "example: loss"},
+    "tagging": {
+        "metric": "relation_nsubj",
+        "colouring": "example: domain",
+        "grouping": "points: gold",
+    },
+    "translation": {
+        "query": 12,
+        "metric": "cross:aligned",
+        "colouring": "example: loss",
+        "grouping": "marked",
+    },
 }
 
 
@@ -301,12 +311,16 @@ GOLDENS: list[tuple[PaneName, tuple[int, int], dict[str, Any]]] = [
     ("attention", (60, 12), {"view": "B−A", "attention_view": "table"}),
     ("distance", (70, 18), {"view": "B"}),
     ("distance", (70, 18), {"view": "B−A", "measure": "tsne"}),
+    ("distance", (70, 18), {"view": "B", "grouping": "points: gold"}),
+    ("distance", (70, 18), {"view": "B", "grouping": "points: gold", "gap": True}),
+    ("distance", (70, 18), {"view": "B−A", "gap": True}),
 ]
 
 
 def _golden_name(name: str, changes: dict[str, Any]) -> str:
     view = {"B−A": "difference"}.get(changes.get("view", ""), changes.get("view", ""))
     parts = ["pane", name, changes.get("attention_view", ""), view, changes.get("measure", "")]
+    parts += ["points" * ("grouping" in changes), "gap" * ("gap" in changes)]
     return "-".join(part for part in parts if part)
 
 

@@ -46,6 +46,7 @@ selections = st.builds(
     colouring=names,
     measure=names,
     grouping=names,
+    gap=st.booleans(),
     query=st.none() | st.integers(0, 9),
     key=st.none() | st.integers(0, 9),
 )
@@ -421,6 +422,7 @@ def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) 
         "specials": {"hide_special"},
         "measure": {"measure"},
         "group": {"grouping"},
+        "gap": {"gap"},
         "average": {"scope"},
         "mark": {"marked"},
         "clear": {"marked", "scope"},

@@ -108,9 +108,13 @@ def test_the_first_selection_is_of_something_that_is_there(
     assert s.metric in project.limits.kind(s.kind).metrics and s.colouring
     assert np.isfinite(project.head_view(s).values).all()
     assert project.attention(s).weights.size
-    assert (s.kind, s.measure) == ("cross" if which.startswith("trans") else "self", "")
-    with pytest.raises(Missing, match="has no pairs of spans, so there are no distances"):
-        project.distance_view(s)
+    assert (s.kind, s.measure) == ("cross" if which.startswith("trans") else "self", "tsne")
+    if which.startswith(("trans", "model")):
+        with pytest.raises(Missing, match="No column groups the points of this file"):
+            project.distance_view(s)
+        s = state.valid(state.toggle_marks(s, project.points_of(0)), project.limits)
+    labels = {curve.label for curve in project.distance_view(s).curves}
+    assert labels & {"marked", "B-ASP", "negative"} and "between groups" in labels
 
 
 # -- items ------------------------------------------------------------------------------------
@@ -696,8 +700,7 @@ def test_a_summary_is_the_files_and_no_average(tasks: dict[str, Project]) -> Non
             pane, c = HeadsPane(), Context(project, s, PLAIN)
             assert "whole data set" in pane.title(c)
             assert ("baseline 0.61" in pane.draw(c, 76, 14).text()) == (view != "B−A")
-            with pytest.raises(Refused, match="of the whole data set, there is nothing to av"):
-                COMMANDS["average"](project, s)
+            assert COMMANDS["average"](project, s).scope != scope  # the distances follow
 
 
 def test_any_metric_shows_its_baseline(tasks: dict[str, Project]) -> None:
@@ -925,9 +928,9 @@ async def test_w_and_the_scope_of_summaries_in_the_app(
         await session.press("w")
         assert "×" not in session.title("attention")
         await session.select(metric="relation_nsubj")
+        title = session.title("heads")
         await session.press("a")
-        assert "whole data set, there is nothing to average" in session.foot()
-        assert session.selection.scope == "all"
+        assert session.selection.scope == "example" and session.title("heads") == title
 
 
 async def test_the_palette_goes_to_heads_metrics_and_colours_of_any_kind(

@@ -1,4 +1,4 @@
-"""How far apart the spans of a pair are, layer by layer, per group of pairs."""
+"""How far apart spans and points are, layer by layer, per group of pairs or points."""
 
 from __future__ import annotations
 
@@ -18,21 +18,38 @@ class DistancePane(Pane):
 
     name: ClassVar[PaneName] = "distance"
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"view", "measure", "grouping", "scope", "marked", "filter", "search", "example", "layer"}
+        {
+            *("view", "measure", "grouping", "gap", "scope", "marked", "filter", "search"),
+            *("example", "layer"),
+        }
     )
     help: ClassVar[str] = (
-        "The mean distance between the two spans of a pair in every hidden state, 0 (embeddings) "
-        "to the last, one curve per group. `g` changes what groups the pairs (gold label, "
-        "prediction, right or wrong), `d` the distance: cosine or Euclid between the spans' mean "
-        "vectors in the original space, or t-SNE, the distance on the map divided by the median "
-        "distance between two points of that map. `a` chooses which examples count.\n\n"
-        "Pairs are averaged inside their example first, then over examples. The band is a 95 % "
-        "interval from 1,000 bootstrap samples of examples; with one example there is none. In "
-        "B − A each pair's distance in A is subtracted from that in B: below zero, fine-tuning "
-        "moved the spans together.\n\n"
-        "The last line warns where the gap between the two groups has the opposite sign on the "
-        "map and in the original space, and both intervals exclude zero. Believe the original "
-        "space."
+        "A mean distance in every hidden state, 0 (embeddings) to the last, one curve per group. "
+        "`g` changes the groups, `d` the distance, `D` shows the difference of the groups, `m` "
+        "that of the models, `a` chooses which examples count.\n\n"
+        "**Groups of pairs** (tasks with pairs, such as coreference): the distance between the "
+        "two spans of a pair, by gold label, prediction, right or wrong. Cosine and Euclid are "
+        "between the spans' mean vectors in the original space; t-SNE is the distance on the map "
+        "divided by the median distance between two points of that map. Pairs are averaged "
+        "inside their example first, then over examples. `D` subtracts the second group from the "
+        "first (of more than two, of those with the most pairs). In B − A each pair's distance "
+        "in A is subtracted from that in B: below zero, fine-tuning moved the spans together.\n\n"
+        "**Groups of points** (every task): by any column of the points or of their examples, "
+        "the five largest groups; or the marked points against the rest, once some are marked "
+        "(`space`, `b`). A group's curve is the mean distance between two of its points: low, "
+        "they lie close together. *Between groups* is that between two points of different "
+        "groups. An example's points in a group weigh one together. `D` shows for each group the "
+        "distance to the other groups minus that inside: above zero, the group stands apart. All "
+        "of this is on the map, in units of its median distance, as files keep no vectors of the "
+        "points; and a t-SNE map exaggerates some gaps and hides others: believe it no further "
+        "than its quality. Of more than 4,000 points a random sample is taken, always the same "
+        "one.\n\n"
+        "The band is a 95 % interval from 1,000 bootstrap samples of examples (for points, to "
+        "first order); with one example there is none. Differences are paired: both sides are "
+        "taken from the same samples of examples.\n\n"
+        "The last line warns where the gap between two groups of pairs has the opposite sign on "
+        "the map and in the original space, and both intervals exclude zero. Believe the "
+        "original space."
     )
 
     def title(self, c: Context) -> str:
@@ -55,20 +72,15 @@ class DistancePane(Pane):
         if not found.curves:
             canvas.put(1, 0, text.cut(self._empty(c), width - 2), c.look.muted)
             return canvas
-        warn = 1 if found.warning and height > 4 else 0
+        warn = 1 if height > (4 if found.warning else 9) and (found.warning or found.note) else 0
         if height - warn < 5 or width < 24:
             self._sparklines(c, canvas, found, height - warn)
         else:
             series = [
-                Series(
-                    curve.label,
-                    curve.mean,
-                    curve.low,
-                    curve.high,
-                    category,
-                    text.many(curve.pairs, "pair"),
+                Series(curve.label, curve.mean, curve.low, curve.high, category, count)
+                for category, curve, count in zip(
+                    found.categories, found.curves, found.counts, strict=True
                 )
-                for category, curve in zip(found.categories, found.curves, strict=True)
             ]
             drawn = curves(
                 series,
@@ -81,7 +93,9 @@ class DistancePane(Pane):
             )
             canvas.blit(0, 0, drawn)
         if warn:
-            canvas.put(1, height - 1, text.cut(f"! {found.warning}", width - 2), c.look.bad)
+            said = f"! {found.warning}" if found.warning else found.note
+            ink = c.look.bad if found.warning else c.look.muted
+            canvas.put(1, height - 1, text.cut(said, width - 2), ink)
         return canvas
 
     def _empty(self, c: Context) -> str:
@@ -107,8 +121,7 @@ class DistancePane(Pane):
             canvas.put(0, 0, "distance: computing", c.look.muted)
             return canvas
         found = c.project.distance_view(c.selection)
-        measure = c.project.measure_title(c.selection.measure)
-        x = canvas.put(0, 0, measure + (" B−A" if found.difference else ""), c.look.muted)
+        x = canvas.put(0, 0, found.measure + " B−A" * (c.selection.view == "B−A"), c.look.muted)
         for category, curve in zip(found.categories, found.curves, strict=True):
             colour, glyph = c.look.category(category)
             last = c.look.number(float(curve.mean[-1]), signed=found.difference)

@@ -140,15 +140,24 @@ class DistanceView:
     """Distances per layer: one curve per group, and where map and original space disagree.
 
     Attributes:
-        categories: number of each curve's group among all groups of the column, as elsewhere.
+        categories: number of each curve's group among all groups of the column, as elsewhere; -1
+            for a curve of no group.
+        counts: what stands behind each curve: "300 pairs"; "" where it says nothing.
+        measure: the distance that is shown, for people.
+        difference: the curves are differences, of models or of groups.
+        warning: where the map misleads, in words.
+        note: what else is to be known of the numbers; "" for nothing.
     """
 
     curves: list[distances.Curve]
     categories: list[int]
+    counts: list[str]
     title: str
+    measure: str
     difference: bool
     over: str
-    warning: str
+    warning: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Distances between the spans of pairs, per layer and group."""
+"""Distances per layer and group: between the spans of pairs; those of points are in ``groups``."""
 
 from __future__ import annotations
 
@@ -9,59 +9,98 @@ import numpy as np
 
 from collateral.analysis import distances
 
-from ..state import Selection
+from .. import text
+from ..state import MARKED, Selection
+from . import groups
 from .answers import MAP_MEASURE, DistanceView, Floats, Ints, Missing, Side
 
 if TYPE_CHECKING:
     from ..project import Project
 
-_WHICH = {"filtered": "filtered "}
 _QUICK_PAIRS = 500
 """Up to so many pairs the bootstrap takes less time than anyone notices."""
 
 
 def distance_view(p: Project, s: Selection) -> DistanceView:
-    """Distance between the spans of each pair, per layer and group, for the chosen view.
+    """Distances per layer and group, for the chosen view: of pairs of spans, or of points.
 
     Raises:
-        Missing: no pairs, no distances, or no groups.
+        Missing: no pairs and no maps, or no groups.
     """
     return p.once(_distance_key(p, s), lambda: _distance_view(p, s))
 
 
 def distance_ready(p: Project, s: Selection) -> bool:
     """Whether :meth:`distance_view` answers within a moment."""
-    few = len(p.a.pairs) <= _QUICK_PAIRS or s.scope == "example"
-    return few or p.has(_distance_key(p, s))
+    if p.has(_distance_key(p, s)) or not s.grouping:
+        return True
+    if groups.of_points(s):
+        return groups.ready(p, s)
+    return len(p.a.pairs) <= _QUICK_PAIRS or s.scope == "example"
 
 
 def _distance_key(p: Project, s: Selection) -> Hashable:
-    return ("distance", s.view, s.measure, s.grouping, p.scope_key(s, "example"))
+    marked = s.marked if s.grouping == MARKED else None
+    return ("distance", s.view, s.measure, s.grouping, s.gap, marked, p.scope_key(s, "example"))
 
 
 def _distance_view(p: Project, s: Selection) -> DistanceView:
-    if not len(p.a.pairs):
+    if groups.of_points(s) and p.limits.groupings:
+        return groups.view(p, s)
+    if not len(p.a.pairs) and not p.limits.groupings:
         raise Missing(
-            "The file has no pairs of spans, so there are no distances; tasks with pairs, such as "
-            "coref, make them."
+            "The file has neither pairs of spans nor maps of points, so there are no distances; "
+            "extract it with maps."
         )
     if not s.grouping or not s.measure:
         raise Missing("The file has no distances; extract it again.")
     curves = _curves(p, s, s.measure)
-    column = p.a.pairs.describe(s.grouping).title or s.grouping
-    by_model = p.a.pairs.describe(s.grouping).role in ("prediction", "correct")
-    owner = f" ({_grouping_side(p, s)})" if p.two and by_model else ""
-    measure = p.measure_title(s.measure).removesuffix(" distance")
     codes, labels = _groups(p, s)
-    count = len(np.unique(p.pair_examples[codes >= 0]))
+    warning = _warning(p, s, curves)
+    counts = [text.many(curve.pairs, "pair") for curve in curves]
+    if s.gap:
+        curves, counts = [_two_of(curves)], [""]
+    measure = p.measure_title(s.measure)
     return DistanceView(
         curves=curves,
-        categories=[labels.index(curve.label) for curve in curves],
-        title=f"{measure} · by {column}{owner}",
-        difference=s.view == "B−A",
-        over="this example" if s.scope == "example" else f"{count:,} {_WHICH.get(s.scope, '')}ex.",
-        warning=_warning(p, s, curves),
+        categories=[len(labels) if s.gap else labels.index(curve.label) for curve in curves],
+        counts=counts,
+        title=f"{measure.removesuffix(' distance')} · {_by(p, s)}",
+        measure=measure,
+        difference=s.gap or s.view == "B−A",
+        over=_over(p, s, codes),
+        warning=warning,
     )
+
+
+def grouping_title(p: Project, grouping: str) -> str:
+    """What makes groups, for people: "pairs by gold", "points by word class"."""
+    if groups.of_points(Selection(grouping=grouping)):
+        return groups.title(p, grouping)
+    return f"pairs by {p.a.pairs.describe(grouping).title or grouping}"
+
+
+def _by(p: Project, s: Selection) -> str:
+    """What groups the pairs, and whose column that is."""
+    column = p.a.pairs.describe(s.grouping)
+    by_model = column.role in ("prediction", "correct")
+    owner = f" ({_grouping_side(p, s)})" if p.two and by_model else ""
+    return f"by {column.title or s.grouping}{owner}"
+
+
+def _over(p: Project, s: Selection, codes: Ints) -> str:
+    if s.scope == "example":
+        return "this example"
+    return f"{len(np.unique(p.pair_examples[codes >= 0])):,} {groups.WHICH.get(s.scope, '')}ex."
+
+
+def _two_of(curves: list[distances.Curve]) -> distances.Curve:
+    """The difference of two groups: the first minus the second, of more those with most pairs."""
+    if len(curves) < 2:
+        raise Missing("There are no two groups to subtract here; D shows the groups again.")
+    largest = sorted(curves, key=lambda curve: -curve.pairs)[:2]
+    first, second = [curve for curve in curves if curve in largest]
+    return distances.difference(second, first, f"{first.label} − {second.label}")
 
 
 def _groups(p: Project, s: Selection) -> tuple[Ints, tuple[str, ...]]:

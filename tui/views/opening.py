@@ -12,8 +12,8 @@ from collateral import Table
 from collateral.analysis.heads import ranked
 
 from .. import state
-from ..state import VIEWS, KindLimits, Limits, Selection
-from . import points
+from ..state import MARKED, VIEWS, KindLimits, Limits, Selection
+from . import groups, points
 from .answers import MAP_MEASURE, Missing
 
 if TYPE_CHECKING:
@@ -25,12 +25,8 @@ def limits(p: Project) -> Limits:
     model = p.a.meta.model
     pairs = np.bincount(p.pair_examples, minlength=len(p.a.examples)).tolist()
     files = [file for file in (p.a, p.b) if file is not None]
-    groupings = [
-        name
-        for name, kind in p.a.pairs.columns.items()
-        if kind in ("categorical", "boolean") and all(name in file.pairs for file in files)
-    ]
     measures = [name for name in p.a.measures if all(name in file.measures for file in files)]
+    measures = measures if any(pairs) else []
     if all(file.mapped_layers for file in files):
         measures.append(MAP_MEASURE)
     return Limits(
@@ -40,8 +36,8 @@ def limits(p: Project) -> Limits:
         examples=len(p.a.examples),
         metrics=tuple(p.metrics),
         colourings=points.colourings(p),
-        measures=tuple(measures) if any(pairs) else (),
-        groupings=tuple(groupings),
+        measures=tuple(measures),
+        groupings=groups.groupings(p),
         pair_counts=pairs,
         kinds=tuple(
             KindLimits(
@@ -105,9 +101,16 @@ def _says_anything(table: Table, name: str) -> bool:
 
 
 def _first_grouping(p: Project) -> str:
-    pairs = p.file("B").pairs
-    for role in ("prediction", "gold"):
-        name = pairs.with_role(role)
-        if name in p.limits.groupings and name and (pairs.codes(name)[0] >= 0).any():
-            return name
-    return p.limits.groupings[0] if p.limits.groupings else ""
+    """By what the model predicted, else by gold: the pairs, else the points, else anything."""
+    file = p.file("B")
+    for table, prefix in (
+        (file.pairs, ""),
+        (file.points, groups.POINTS),
+        (file.examples, groups.POINTS + points.EXAMPLE),
+    ):
+        for role in ("prediction", "gold", "correct"):
+            name = table.with_role(role)
+            known = name is not None and f"{prefix}{name}" in p.limits.groupings
+            if name is not None and known and _says_anything(table, name):
+                return f"{prefix}{name}"
+    return p.limits.groupings[0] if p.limits.groupings else MARKED

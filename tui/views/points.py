@@ -142,6 +142,13 @@ def colouring_title(p: Project, colouring: str) -> str:
     return title if table is p.a.points else f"{EXAMPLE}{title}"
 
 
+def classed(p: Project, colouring: str) -> tuple[str, int]:
+    """A colouring's kind, and how many labels it has if it is categorical; reads no rows."""
+    table, column = _column(p.a, colouring)
+    kind = table.columns[column]
+    return kind, len(table.labels(column)) if kind == "categorical" else 0
+
+
 def is_continuous(p: Project, colouring: str) -> bool:
     """Whether a colouring goes by numbers, not by classes."""
     table, column = _column(p.a, colouring)

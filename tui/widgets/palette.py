@@ -94,6 +94,9 @@ class Everything(Provider):
         for name in project.limits.measures:
             title = project.measure_title(name)
             yield _Entry.of(f"distance {title}", "between spans", replace(s, measure=name))
+        for name in state.groupings(s, project.limits):
+            words = f"group distances: {project.grouping_title(name)}"
+            yield _Entry.of(words, "of the distance pane", replace(s, grouping=name))
         for layer in range(project.limits.layers + 1):
             yield _Entry.of(f"layer {layer}", "of the map", replace(s, layer=layer))
         from ..views import listing
