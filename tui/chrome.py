@@ -89,7 +89,7 @@ def _status_parts(c: Context) -> list[tuple[int, str]]:
     metric = project.metrics.get(s.metric)
     parts = [
         (0, f"layer {s.layer}  {head} {s.head_name}"),
-        (1, f"{project.a.examples.cell('id', s.example)}"),
+        (1, text.middle(str(project.a.examples.cell("id", s.example)), 28)),
         (2, scope.get(s.scope, some)),
         (3, metric.title or metric.name if metric else "no metric"),
         (6, f"{meta.task} · {', '.join(_counts(c))}"),

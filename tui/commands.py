@@ -210,6 +210,7 @@ COMMANDS: dict[str, Command] = {
     "group": _group,
     "gap": _gap,
     "average": _average,
+    "pin": lambda _, s: state.pin(s),
     "mark": _mark,
     "clear": _clear,
     "clear-filter": _clear_filter,

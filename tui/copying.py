@@ -86,7 +86,7 @@ def distance(c: Context) -> str:
                 curve.label,
                 f"layer {layer}",
                 *(numbers[layer] for numbers in (curve.mean, curve.low, curve.high)),
-                text.many(curve.pairs, "pair"),
+                text.many(curve.pairs, found.unit),
                 text.many(curve.examples, "example"),
             ]
         )

@@ -250,10 +250,11 @@ def _cell(c: Context, found: ItemRows, number: int, part: _Shown) -> tuple[str, 
     if value is None:
         return look.marks.undefined, look.muted
     muted = part.column.role in ("probability", "") or part.column.part == "more"
-    return text.cut(_written(c, value), _WIDEST * 3), look.muted if muted else look.text
+    return text.cut(written(c, value), _WIDEST * 3), look.muted if muted else look.text
 
 
-def _written(c: Context, value: str | float | bool) -> str:
+def written(c: Context, value: str | float | bool) -> str:
+    """A value as words; whole numbers without decimals."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

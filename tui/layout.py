@@ -23,6 +23,15 @@ def layout_for(width: int, height: int) -> Layout:
     return "medium" if width >= 100 and height >= 30 else "small"
 
 
+def example_rows(height: int) -> int:
+    """Rows of the panes above the maps and grids, which have 17 each until these have a quarter.
+
+    Args:
+        height: rows for all panes together.
+    """
+    return max(9, min(height - 2 * 17, height // 4))
+
+
 def gist_rows(width: int, height: int) -> int:
     """Rows at the foot of the small layout for the gist of panes that are not shown."""
     if width < 60 or height < 18:

@@ -245,9 +245,21 @@ def _example_row(p: Project, words: str) -> int:
 
 
 def _write_example(p: Project, s: Selection) -> str:
-    name = str(p.a.examples.cell("id", s.example))
-    usable = name and harmless(name) and not name.startswith("#")
-    return name if usable and _example_row(p, name) == s.example else f"#{s.example}"
+    return _example_name(p, s.example)
+
+
+def _example_name(p: Project, row: int) -> str:
+    name = str(p.a.examples.cell("id", row))
+    usable = name and name != "none" and harmless(name) and not name.startswith("#")
+    return name if usable and _example_row(p, name) == row else f"#{row}"
+
+
+def _read_pinned(p: Project, s: Selection, words: str) -> Selection:
+    return _with(s, {"pinned": None if words == "none" else _example_row(p, words)})
+
+
+def _write_pinned(p: Project, s: Selection) -> str:
+    return "none" if s.pinned is None else _example_name(p, s.pinned)
 
 
 def _read_pair(p: Project, s: Selection, words: str) -> Selection:
@@ -389,13 +401,6 @@ OPTIONS: tuple[Option, ...] = (
         _read_measure,
         lambda p, s: _named(s.measure, p.limits.measures),
     ),
-    _choice(
-        "group",
-        "grouping",
-        lambda p, s: p.limits.groupings,
-        "column that groups the pairs",
-        "column that makes the groups of the distances",
-    ),
     _listed("filter", "filtered", "TEXT", "examples that the list shows: correct = false"),
     _listed("search", "searched", "TEXT", "words of their text or id, or /an expression/"),
     _listed("sort", "sorted_by", "NAME", "column of the list's order; -NAME from high to low"),
@@ -406,6 +411,14 @@ OPTIONS: tuple[Option, ...] = (
         "example: its id, or the number of its row from 0 (#7 is always a row)",
         _read_example,
         _write_example,
+    ),
+    Option(
+        "pinned",
+        ("pinned",),
+        "ID",
+        "example that stays beside it, by id or number, or none",
+        _read_pinned,
+        _write_pinned,
     ),
     Option(
         "pair",
@@ -458,6 +471,15 @@ OPTIONS: tuple[Option, ...] = (
         _read_marked,
         _write_marked,
     ),
+    _choice(
+        "group",
+        "grouping",
+        lambda p, s: p.limits.groupings,
+        "column that groups pairs or points",
+        "column that makes the groups of the distances; marked: the marked points, the rest",
+        lambda p, name: name.removeprefix("points: "),
+    ),
+    _switch("group-difference", "gap", "show the difference of the groups' distances"),
     Option(
         "scope",
         ("scope",),

@@ -32,6 +32,7 @@ from .views.answers import (
     MAP_MEASURE,
     AttentionGrid,
     DistanceView,
+    Field,
     Floats,
     HeadView,
     Ints,
@@ -307,6 +308,10 @@ class Project:
     def tags(self, side: Side, example: int) -> list[Tag]:
         """The words of an example that gold or a model gave a tag, in order."""
         return item_views.tags(self, side, example)
+
+    def fields(self, example: int) -> list[Field]:
+        """The further columns of an example: label and predictions first, long texts last."""
+        return example_views.fields(self, example)
 
     def pair_facts(self, example: int) -> list[PairFacts]:
         """The pairs of an example with what each model says."""

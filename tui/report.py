@@ -189,7 +189,7 @@ def _heads(project: Project, s: Selection) -> dict[str, Any]:
 def _distances(project: Project, s: Selection) -> dict[str, Any]:
     found = project.distance_view(s)
     return {
-        "measure": s.measure,
+        "measure": found.measure,
         "grouping": s.grouping,
         "title": found.title,
         "view": project.short(s.view),
@@ -199,7 +199,7 @@ def _distances(project: Project, s: Selection) -> dict[str, Any]:
         "groups": [
             {
                 "label": curve.label,
-                "pairs": curve.pairs,
+                f"{found.unit}s": curve.pairs,
                 "examples": curve.examples,
                 "mean": curve.mean,
                 "low": curve.low,
@@ -208,6 +208,7 @@ def _distances(project: Project, s: Selection) -> dict[str, Any]:
             for curve in found.curves
         ],
         "warning": found.warning,
+        "note": found.note,
     }
 
 

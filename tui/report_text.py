@@ -147,7 +147,8 @@ def _chosen(heads: Mapping[str, Any]) -> str:
 
 
 def _behind(group: Mapping[str, Any]) -> str:
-    return f"{text.many(group['pairs'], 'pair')}, {text.many(group['examples'], 'example')}"
+    unit = "pair" if "pairs" in group else "point"
+    return f"{text.many(group[f'{unit}s'], unit)}, {text.many(group['examples'], 'example')}"
 
 
 Table = list[list[str]]

@@ -88,6 +88,7 @@ class Selection:
         pair: which of the example's pairs, from 0.
         item: which of the example's items (words, labels, tokens), from 0. If the query is another
             item's token, that item counts.
+        pinned: row of the example that stays beside the chosen one; None for none.
         marked: rows of the marked points.
         scope: what averages are over: all examples, those that the list shows, those of the marked
             points, or this one.
@@ -115,6 +116,7 @@ class Selection:
     example: int = 0
     pair: int = 0
     item: int = 0
+    pinned: int | None = None
     marked: frozenset[int] = frozenset()
     scope: Scope = "all"
     layer: int = 0
@@ -164,6 +166,7 @@ def valid(s: Selection, limits: Limits) -> Selection:
         pair=clamp(s.pair, limits.pair_counts[example] if limits.pair_counts else 0),
         item=max(0, s.item),
         scope=s.scope if s.scope in _scopes(s) else "all",
+        pinned=None if s.pinned is None else clamp(s.pinned, limits.examples),
         layer=clamp(s.layer, limits.layers + 1),
         kind=kind.name,
         head_layer=clamp(s.head_layer, kind.layers),
@@ -228,6 +231,11 @@ def choose_tokens(s: Selection, query: int | None, key: int | None) -> Selection
 def choose_item(s: Selection, item: int, token: int | None) -> Selection:
     """Another item of the same example, and its first token as query; None if it has no token."""
     return dataclasses.replace(s, item=max(0, item), query=token, key=None)
+
+
+def pin(s: Selection) -> Selection:
+    """Pins the chosen example, or takes the pin away from it."""
+    return dataclasses.replace(s, pinned=None if s.pinned == s.example else s.example)
 
 
 def step_pair(s: Selection, limits: Limits, step: int) -> Selection:

@@ -105,18 +105,19 @@ def distances(c: Context) -> Data:
         "mean": joined("mean"),
         "low": joined("low"),
         "high": joined("high"),
-        "pairs": each([curve.pairs for curve in found.curves]),
+        f"{found.unit}s": each([curve.pairs for curve in found.curves]),
         "examples": each([curve.examples for curve in found.curves]),
     }
     described = about(
         c,
-        measure=s.measure,
+        measure=found.measure,
         title=found.title,
         grouping=s.grouping,
         averaged=found.over,
         difference=found.difference,
         interval="95 %, bootstrap over examples",
         warning=found.warning,
+        note=found.note,
     )
     return Data("distances", columns, described)
 

@@ -199,6 +199,28 @@ def cut(text: str, cells: int, ellipsis: str = "…") -> str:
     return "".join(kept) + ellipsis
 
 
+def middle(text: str, cells: int, ellipsis: str = "…") -> str:
+    """Return clean text of at most `cells` cells, cut in its middle: names differ at their ends.
+
+    Args:
+        text: Anything; it is cleaned first.
+        cells: Room in cells.
+        ellipsis: A one-cell mark of the cut.
+    """
+    text = clean(text)
+    if width(text) <= cells or cells < 5:
+        return cut(text, cells, ellipsis)
+    start = cut(text, (cells + 1) // 2, ellipsis)
+    kept: list[str] = []
+    room = cells - width(start)
+    for cluster, taken in reversed(clusters(text)):
+        if taken > room:
+            break
+        kept.append(cluster)
+        room -= taken
+    return start + "".join(reversed(kept))
+
+
 def fit(
     text: str, cells: int, align: Literal["left", "right"] = "left", ellipsis: str = "…"
 ) -> str:

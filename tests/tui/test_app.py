@@ -274,6 +274,7 @@ EFFECTS: dict[str, Effect] = {
         "list", first={"sort": "source"}, changes={"sort": "-source"}, shows="source↓"
     ),
     "keep-filter": Effect("list", check=_keep),
+    "pin": Effect(changes={"pinned": 4}, shows="pinned wsc-004"),
     "clear": Effect(
         first={"marked": frozenset({0, 1}), "scope": "marked"},
         changes={"scope": "all", "marked": frozenset()},

@@ -63,6 +63,8 @@ def selections(data: st.DataObject, p: Project) -> Selection:
         colouring=one_of(limits.colourings),
         measure=one_of(limits.measures),
         grouping=one_of(limits.groupings),
+        gap=draw(st.booleans()),
+        pinned=draw(st.none() | st.integers(0, limits.examples - 1)),
         attention_view=draw(st.sampled_from(state.ATTENTION_VIEWS)),
         query=draw(tokens),
         key=draw(tokens),

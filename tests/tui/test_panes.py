@@ -227,6 +227,7 @@ CHANGES: dict[str, Any] = {
     "view": "A",
     "example": 2,
     "pair": 1,
+    "pinned": 1,
     "item": 2,
     "marked": frozenset({0, 6}),
     "scope": "example",

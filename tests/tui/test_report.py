@@ -102,7 +102,10 @@ def test_a_file_of_texts_alone(tmp_path: Path) -> None:
     found = facts(project, project.first_selection())
     assert "missing" in found["heads"] and "missing" in found["distances"]
     words = as_text(found)
-    assert "! The file has no head metrics" in words and "! The file has no pairs" in words
+    assert (
+        "! The file has no head metrics" in words
+        and "! The file has neither pairs of spans nor maps" in words
+    )
     assert "Heads:" not in words and "## Heads" not in as_markdown(found)
     project.close()
 

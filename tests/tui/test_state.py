@@ -47,6 +47,7 @@ selections = st.builds(
     measure=names,
     grouping=names,
     gap=st.booleans(),
+    pinned=st.none() | numbers,
     query=st.none() | st.integers(0, 9),
     key=st.none() | st.integers(0, 9),
 )
@@ -62,6 +63,7 @@ def test_valid_moves_everything_inside_and_changes_nothing_that_is(s: Selection)
     assert v.measure in LIMITS.measures and v.grouping in LIMITS.groupings
     assert v.scope != "marked" or v.marked
     assert v.scope != "filtered" or v.filter or v.search
+    assert v.pinned is None or 0 <= v.pinned < 5
     assert state.valid(v, LIMITS) == v
     inside = {name for name in ("layer", "head_layer") if 0 <= getattr(s, name) < 3}
     assert not inside & state.changed_fields(s, v)
@@ -423,6 +425,7 @@ def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) 
         "measure": {"measure"},
         "group": {"grouping"},
         "gap": {"gap"},
+        "pin": {"pinned"},
         "average": {"scope"},
         "mark": {"marked"},
         "clear": {"marked", "scope"},

@@ -121,7 +121,7 @@ class DistancePane(Pane):
             canvas.put(0, 0, "distance: computing", c.look.muted)
             return canvas
         found = c.project.distance_view(c.selection)
-        x = canvas.put(0, 0, found.measure + " B−A" * (c.selection.view == "B−A"), c.look.muted)
+        x = canvas.put(0, 0, found.brief + " B−A" * (c.selection.view == "B−A"), c.look.muted)
         for category, curve in zip(found.categories, found.curves, strict=True):
             colour, glyph = c.look.category(category)
             last = c.look.number(float(curve.mean[-1]), signed=found.difference)

@@ -16,7 +16,7 @@ from textual.screen import Screen
 
 from .. import state
 from ..actions import ACTIONS, PANES, PaneName
-from ..layout import LAYOUTS, gist_rows, layout_for
+from ..layout import LAYOUTS, example_rows, gist_rows, layout_for
 from ..state import History, Selection
 from ..widgets.lines import LineWidget
 from ..widgets.palette import Everything
@@ -67,6 +67,7 @@ class MainScreen(Screen[None]):
         self.told_of_slices = False
         self._terminal: Size | None = None
         self._widgets: dict[PaneName, PaneWidget] = {name: PaneWidget(name) for name in PANES}
+        self._grid = Container(id="panes")
         self._lines = {
             name: LineWidget(name) for name in ("status", "tabs", "gists", "foot", "tiny")
         }
@@ -77,7 +78,7 @@ class MainScreen(Screen[None]):
         self._arrange()
         yield self._lines["status"]
         yield self._lines["tabs"]
-        with Container(id="panes"):
+        with self._grid:
             yield from (self._widgets[name] for name in _PLACED)
         yield from (self._lines[name] for name in ("gists", "foot", "tiny"))
         yield self.prompt
@@ -368,12 +369,18 @@ class MainScreen(Screen[None]):
             medium = pane not in ("list", "example") or pane == top
             visible = pane == self.active if single else shown == "wide" or medium
             self.pane_widget(pane).display = visible
+        self._give_rows(height, single)
         rows = gist_rows(width, height) if single and not self.has_class("-zoom") else 0
         gists = self._lines["gists"]
         gists.display = rows > 0
         gists.styles.height = rows
         self.set_class(width < 60, "-narrow")
         self.call_after_refresh(self._update_lines)
+
+    def _give_rows(self, height: int, single: bool) -> None:
+        """Gives the example its rows, and those below it the rest."""
+        rows = "1fr" if single else f"{example_rows(height - 2)} 1fr 1fr"
+        self._grid.styles.grid_rows = rows  # type: ignore[assignment]
 
     def _line_makers(self) -> dict[str, LineWidget.Maker]:
         from .. import chrome

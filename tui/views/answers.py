@@ -143,7 +143,9 @@ class DistanceView:
         categories: number of each curve's group among all groups of the column, as elsewhere; -1
             for a curve of no group.
         counts: what stands behind each curve: "300 pairs"; "" where it says nothing.
-        measure: the distance that is shown, for people.
+        measure: name of the distance that is shown.
+        unit: what the groups are of, "pair" or "point".
+        brief: the distance for people, where there is little room.
         difference: the curves are differences, of models or of groups.
         warning: where the map misleads, in words.
         note: what else is to be known of the numbers; "" for nothing.
@@ -154,6 +156,8 @@ class DistanceView:
     counts: list[str]
     title: str
     measure: str
+    unit: str
+    brief: str
     difference: bool
     over: str
     warning: str = ""
@@ -167,6 +171,14 @@ class Mention:
     points: tuple[int, ...]
     token: int
     text: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """A further column of the examples and its value for one, by model; one if it is the same."""
+
+    title: str
+    values: tuple[str | float | bool | None, ...]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,40 @@ from typing import TYPE_CHECKING
 
 from collateral import Collateral, Table
 
-from .answers import PairFacts, Said
+from .answers import Field, PairFacts, Said
 
 if TYPE_CHECKING:
     from ..project import Project
+
+
+_ROLES = ("gold", "prediction", "probability", "correct", "score", "")
+
+
+def fields(p: Project, example: int) -> list[Field]:
+    """The further columns of an example: label and predictions first, long texts last.
+
+    Columns in which no example has a value, such as the predictions of a model without a head, are
+    left out.
+    """
+    return p.once(("fields", example), lambda: _fields(p, example))
+
+
+def _fields(p: Project, example: int) -> list[Field]:
+    tables = [file.examples for file in (p.a, p.b) if file is not None]
+    found: list[tuple[int, Field]] = []
+    for name, kind in tables[0].columns.items():
+        column = tables[0].describe(name)
+        there = [table for table in tables if table.columns.get(name) == kind]
+        if column.role in ("id", "text") or len(there) < len(tables):
+            continue
+        if kind == "categorical" and not any(table.labels(name) for table in there):
+            continue
+        values = [table.cell(name, example) for table in there]
+        same = len({str(value) for value in values}) == 1
+        place = _ROLES.index(column.role) if column.role in _ROLES else len(_ROLES)
+        order = place + 10 * (kind == "text")
+        found.append((order, Field(column.title or name, tuple(values[:1] if same else values))))
+    return [field for _, field in sorted(found, key=lambda pair: pair[0])]
 
 
 def pair_facts(p: Project, example: int) -> list[PairFacts]:

@@ -1,0 +1,131 @@
+"""A pinned example beside the chosen one, and what else is known of an example."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tui import goldens
+from tests.tui.pilot import running
+from tui import state, text
+from tui.commands import COMMANDS
+from tui.look import Look
+from tui.pane import Context
+from tui.panes.example import ExamplePane
+from tui.project import Project
+from tui.state import Selection
+
+PLAIN = Look("truecolor")
+
+
+def selection(project: Project, **changes: Any) -> Selection:
+    """The first selection, with changes, made valid."""
+    return state.valid(replace(project.first_selection(), **changes), project.limits)
+
+
+def shown(project: Project, s: Selection, size: tuple[int, int], look: Look = PLAIN) -> list[str]:
+    """The lines of the example pane."""
+    return ExamplePane().draw(Context(project, s, look), *size).text().split("\n")
+
+
+def test_p_pins_the_example_and_unpins_it(compared: Project) -> None:
+    s = COMMANDS["pin"](compared, selection(compared, example=3))
+    assert s.pinned == 3
+    other = COMMANDS["pin"](compared, state.choose_example(s, compared.limits, 5))
+    assert other.pinned == 5
+    assert COMMANDS["pin"](compared, other).pinned is None
+
+
+@pytest.mark.parametrize("look", [PLAIN, Look("none", ascii=True)], ids=["braille", "ascii"])
+@pytest.mark.parametrize("size", [(124, 9), (78, 18), (78, 7)], ids=["beside", "below", "line"])
+def test_the_pinned_example_stays_beside_the_chosen_one(
+    size: tuple[int, int], look: Look, compared: Project
+) -> None:
+    s = selection(compared, example=1, pinned=3)
+    lines = shown(compared, s, size, look)
+    assert sum("pinned wsc-003" in line for line in lines) == 1 or size == (78, 7)
+    assert any("pinned" in line and "wsc-003" in line for line in lines)
+    assert "Tchaikovsky" in "".join(lines)  # the chosen one's pairs
+    goldens.check(f"example-pinned-{size[0]}x{size[1]}{'-ascii' * look.ascii}", "\n".join(lines))
+
+
+def test_a_pinned_example_looks_the_same_whatever_is_chosen(tasks: dict[str, Project]) -> None:
+    project = tasks["tagging-2"]
+    halves = [
+        [line[62:] for line in shown(project, selection(project, example=n, pinned=4), (124, 9))]
+        for n in (0, 1, 2)
+    ]
+    assert halves[0] == halves[1] == halves[2]
+    assert "Battery" in "".join(halves[0])
+
+
+def test_the_chosen_example_alone_is_shown_when_it_is_the_pinned_one(compared: Project) -> None:
+    s = selection(compared, example=3)
+    pinned = replace(s, pinned=3)
+    assert shown(compared, s, (124, 9)) == shown(compared, pinned, (124, 9))
+    assert ExamplePane().title(Context(compared, pinned, PLAIN)).startswith("pinned wsc-003")
+
+
+async def test_a_click_on_the_pinned_example_chooses_it(files: tuple[Path, Path]) -> None:
+    async with running(files) as session:
+        await session.go("example")
+        await session.select(example=2, pinned=6)
+        x, y = session.find("pinned wsc-006")
+        await session.pilot.click(offset=(x + 4, y + 1))
+        await session.settle()
+        assert session.selection.example == 6
+
+
+def test_fields_say_what_both_models_say_and_who_says_what(compared: Project) -> None:
+    lines = " ".join(" ".join(shown(compared, selection(compared, example=0), (150, 30))).split())
+    first, second = (f.examples.cell("score", 0) for f in (compared.a, compared.b) if f)
+    a, b = (("1" if v == 1 else "0" if v == 0 else PLAIN.number(v)) for v in (first, second))  # type: ignore[arg-type]
+    assert (f"score {a}" if a == b else f"score A {a} B {b}") in lines
+    for column in ("source", "url"):
+        assert f"{column} {compared.a.examples.cell(column, 0)}" in lines
+
+
+def test_the_label_of_a_text_is_shown_without_a_head(tasks: dict[str, Project]) -> None:
+    project = tasks["classification-1"]
+    for example in range(2):
+        label = project.a.examples.cell("gold", example)
+        lines = shown(project, selection(project, example=example), (78, 7))
+        assert any(f"gold {label}" in line for line in lines)
+
+
+def test_fields_give_way_where_there_is_no_room(compared: Project) -> None:
+    s = selection(compared, example=1)
+    assert not any("source" in line for line in shown(compared, s, (78, 4)))
+    lines = shown(compared, s, (40, 7))
+    assert any(line.endswith("…") and "·" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "cells", "expected"),
+    [
+        ("validation-0017", 20, "validation-0017"),
+        ("validation-0017", 9, "vali…0017"),
+        ("validation-0017", 8, "val…0017"),
+        ("日本語日本語日本語", 9, "日本…本語"),
+        ("validation", 3, "va…"),
+        ("validation", 0, ""),
+    ],
+)
+def test_names_are_cut_in_their_middle(words: str, cells: int, expected: str) -> None:
+    assert text.middle(words, cells) == expected
+    assert text.width(text.middle(words, cells)) <= cells
+
+
+def test_a_long_id_leaves_room_in_the_status_line(tmp_path: Path) -> None:
+    from tests.tui.handmade import Recipe
+    from tui import chrome
+
+    ids = [f"{'very-' * 12}long-{n}" for n in range(3)]
+    with_long = Project.open([Recipe(ids=ids).write(tmp_path / "f.msgpack")])
+    line = chrome.status(Context(with_long, with_long.first_selection(), PLAIN), 80)
+    assert "very" in line.canvas.text() and "long-0" in line.canvas.text()
+    assert "all 3 examples" in line.canvas.text()
+    with_long.close()

@@ -1,0 +1,45 @@
+"""The summary table of an example's pairs: spans, gold label, and what each model says."""
+
+from __future__ import annotations
+
+from . import text
+from .pane import Context
+from .plots.canvas import Ink
+from .plots.table import Column, Table, table
+from .views.answers import Said, Side
+
+
+def pair_table(c: Context, width: int, height: int) -> Table:
+    """A row per pair: spans, gold label, and what each model says."""
+    short = width < 100
+    columns = [Column("pair", flexible=True), Column("gold")]
+    sides: tuple[Side, ...] = ("A", "B") if c.project.two else ("A",)
+    for side in sides:
+        name = f"{side} {c.project.name(side)}" if c.project.two else "model"
+        columns += [Column(text.cut(name, 8 if short else 18)), Column(align="right"), Column()]
+    rows: list[list[tuple[str, Ink]]] = []
+    for facts in c.project.pair_facts(c.selection.example):
+        pair = f"{facts.span1} – {facts.span2}"
+        row = [(pair, c.look.text), (label(facts.gold, short), c.look.text)]
+        rows.append(row + [cell for said in facts.models for cell in _said(c, said, short)])
+    chosen = min(c.selection.pair, len(rows) - 1)
+    return table(columns, rows, c.look, width, height, cursor=chosen, focused=c.focused, gap=2)
+
+
+def _said(c: Context, said: Said, short: bool) -> list[tuple[str, Ink]]:
+    """Three cells: the prediction, its probability, right or wrong."""
+    look = c.look
+    marks = {True: (look.marks.yes, look.good), False: (look.marks.no, look.bad)}
+    mark = (look.marks.small, look.muted) if said.correct is None else marks[said.correct]
+    probability = "" if said.probability is None else look.number(said.probability)
+    ink = look.text if said.prediction else look.muted
+    return [(label(said.prediction, short), ink), (probability, look.muted), mark]
+
+
+def label(value: str | None, short: bool) -> str:
+    """A label of a pair, in a short form where there is little room."""
+    if value is None:
+        return "?" if short else "? unknown"
+    if short:
+        return {"coreferent": "coref", "not coreferent": "not"}.get(value, value)
+    return value
