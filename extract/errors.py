@@ -37,6 +37,10 @@ class BadLine(ExtractError):
         super().__init__(f"{self.path}, line {line}: {what}. {advice}")
 
 
+class OutOfMemory(Exception):
+    """The device's memory is too small for a batch; a smaller one may fit."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device's memory is too small, in any of torch's ways."""
     said = str(error)  # a CPU and MPS raise nothing more special than a RuntimeError

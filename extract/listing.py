@@ -13,6 +13,7 @@ _NEEDS = {
     "same": "queries and keys are the same tokens",
     "ids": "the tokens' ids",
     "causal": "causal attention",
+    "ahead": "attention that sees what comes after",
     "words": "gold relations between words",
 }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from collateral import layout
+from collateral import Meta, layout
 
 from . import plugins
 from .errors import BadLine, ExtractError, UsageError
@@ -133,8 +134,10 @@ def forward(
 ) -> None:
     """Runs the model over this process's windows that are not done yet; a part is left of each."""
     kept = len(ready.groups) if options.attention is None else options.attention
+    # a text that is written first counts twice: once it is written, once it is looked at
+    steps, name = (2, "Writing, forward") if options.generate else (1, "Forward pass")
     with (
-        stage(reporter or Silent(), "Forward pass", len(ready.groups)) as advance,
+        stage(reporter or Silent(), name, steps * len(ready.groups)) as advance,
         watching(ready.loaded, values=options.values and kept > 0) as watch,
     ):
         runner = Runner(
@@ -143,7 +146,7 @@ def forward(
         window_runner = WindowRunner(ready, runner, workspace, kept)
         for number, rows in enumerate(windows(len(ready.groups))):
             if not ready.processes.mine(number) or workspace.done(number):
-                advance(len(rows))
+                advance(steps * len(rows))
             else:
                 window_runner.run(number, rows, advance)
 
@@ -158,34 +161,24 @@ def put_together(
 ) -> Summary:
     """Writes the file from the parts of a run, and the maps of its points."""
     numbers = range(len(windows(len(ready.groups))))
-    summaries = [workspace.summary(number) for number in numbers]
-    points = sum(one["points"] for one in summaries)
-    notes = list(dict.fromkeys(note for one in summaries for note in one["notes"]))
-    notes += sparse_notes(options, sum(one["sparse"] for one in summaries))
-    settings = Settings.of(options, points)
+    settings, meta = _described(ready, options, [workspace.summary(number) for number in numbers])
     names = metric_names(ready.loaded, ready.task, ready.loaded.side, words=ready.words)
-    meta = describe_run(
-        ready, options, settings.described(points), [*notes, *settings.notes(points)]
-    )
     scores = RelationScores()
     info = ready.loaded.info
     with ExitStack() as stack:
         store = stack.enter_context(
             VectorStore(workspace.folder / "vectors", info.layers + 1, info.hidden_size)
         )
-        writer = stack.enter_context(
-            create(options.output, meta, ready, tables, described_metrics(names, ready.baselines))
-        )
+        with plugins.answering(type(ready.task), "its columns"):
+            made = create(
+                options.output, meta, ready, tables, described_metrics(names, ready.baselines)
+            )
+        writer = stack.enter_context(made)
         assembly = Assembly(writer, workspace, store)
-        with (
-            _timed(seconds, "putting together"),
-            stage(reporter, "Putting together", len(numbers)) as advance,
-        ):
-            for number in numbers:
-                part = assembly.add(number)
-                for arcs in arcs_of(part):
-                    scores.add(arcs)
-                advance(1)
+        with _timed(seconds, "putting together"):
+            _add_parts(assembly, numbers, ready, scores, reporter)
+        with plugins.answering(type(ready.task), "its score"):
+            score = tuple(ready.task.score(assembly.counts.total))
         for kind in (kind for kind, metrics in names.items() if metrics.words):
             for metric, values in scores.summaries(kind, several=len(names) > 1):
                 writer.add_summary(metric, values)
@@ -193,6 +186,47 @@ def put_together(
             write_maps(store, settings, writer, workspace.folder, reporter)
         with stage(reporter, "Writing"):
             stack.close()
+    return _summary(options, ready, meta, assembly, score, scores, seconds)
+
+
+def _described(
+    ready: Prepared, options: RunOptions, summaries: Sequence[Mapping[str, Any]]
+) -> tuple[Settings, Meta]:
+    """How maps are made, and what the file says of the run, from the summaries of its parts."""
+    points = sum(one["points"] for one in summaries)
+    notes = list(dict.fromkeys(note for one in summaries for note in one["notes"]))
+    notes += sparse_notes(options, sum(one["sparse"] for one in summaries))
+    settings = Settings.of(options, points)
+    notes += settings.notes(points)
+    return settings, describe_run(ready, options, settings.described(points), notes)
+
+
+def _add_parts(
+    assembly: Assembly,
+    numbers: Sequence[int],
+    ready: Prepared,
+    scores: RelationScores,
+    reporter: Reporter,
+) -> None:
+    """Writes the rows of all parts, and counts the relations that heads find."""
+    with stage(reporter, "Putting together", len(numbers)) as advance:
+        for number in numbers:
+            with plugins.answering(type(ready.task), "its rows"):
+                part = assembly.add(number)
+            for arcs in arcs_of(part):
+                scores.add(arcs)
+            advance(1)
+
+
+def _summary(
+    options: RunOptions,
+    ready: Prepared,
+    meta: Meta,
+    assembly: Assembly,
+    score: tuple[str, ...],
+    scores: RelationScores,
+    seconds: dict[str, float],
+) -> Summary:
     counts = assembly.counts
     return Summary(
         output=options.output,
@@ -201,7 +235,7 @@ def put_together(
         points=counts.points,
         items=counts.items,
         maps=counts.maps,
-        score=tuple(ready.task.score(counts.total)),
+        score=score,
         relations=tuple(scores.lines()),
         notes=meta.notes,
         bad=tuple(ready.bad),

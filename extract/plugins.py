@@ -13,10 +13,12 @@ import importlib.metadata
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import ExtractError
+from .saying import first_line
 
 GROUP = "interpret_tui.extract"
 
@@ -34,29 +36,77 @@ def load(files: Iterable[Path]) -> None:
 
 
 def _load_installed(entry: importlib.metadata.EntryPoint) -> None:
+    name = entry.dist.name if entry.dist else entry.value
+    package = entry.module.partition(".")[0]
+    if package not in _BUILT_IN:
+        _owners[package] = name
     try:
         entry.load()
     except (Exception, SystemExit) as error:  # foreign code fails in any way there is
-        package = entry.dist.name if entry.dist else entry.value
         raise ExtractError(
-            f"The installed plug-in {package} cannot be loaded ({_first(error)}); mend it or "
+            f"The installed plug-in {name} cannot be loaded ({_first(error)}); mend it or "
             "uninstall it."
         ) from error
 
 
+def owner(thing: object) -> str | None:
+    """The plug-in that a function or a class comes from; None for what is built in."""
+    return _owner_of(getattr(thing, "__module__", None))
+
+
 def blamed(error: BaseException) -> str | None:
-    """Whose mistake an error is, in a sentence, if it was raised in the code of a plug-in file."""
-    for name in reversed(traceback.extract_tb(error.__traceback__)):
-        if Path(name.filename).resolve() in _files:
+    """Whose mistake an error is, in a sentence, if it was raised in the code of a plug-in."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if (name := _owner_of(frame.f_globals.get("__name__"))) is not None:
+            code = frame.f_code
+            file = Path(code.co_filename).name
+            place = "" if name.endswith(file) else f"{file}, "
             return (
-                f"The plug-in {name.filename} failed in {name.name}, line {name.lineno} "
-                f"({_first(error).rstrip('.')}); mend it there."
+                f"The plug-in {name} failed in {code.co_name}, {place}line {line} "
+                f"({_first(error)}); mend it there."
             )
     return None
 
 
-_files: set[Path] = set()
-"""Files that were loaded as plug-ins."""
+def fault(thing: object, what: str) -> Exception:
+    """The error for what a function or a class did that it may not: the plug-in's, or a defect.
+
+    Args:
+        thing: the function or class.
+        what: it did, as a part of a sentence.
+    """
+    name = owner(thing)
+    return ValueError(what) if name is None else ExtractError(f"The plug-in {name}: {what}.")
+
+
+@contextmanager
+def answering(thing: object, what: str) -> Iterator[None]:
+    """Blames a plug-in for what goes wrong where its results are used.
+
+    Args:
+        thing: function or class that gave the results.
+        what: the results, for the sentence.
+    """
+    try:
+        yield
+    except (ExtractError, OSError):
+        raise
+    except Exception as error:  # what a plug-in gives fails in as many ways as there are
+        if owner(thing) is None:
+            raise
+        sentence = blamed(error) or str(fault(thing, f"{what} cannot be used ({_first(error)})"))
+        raise ExtractError(sentence) from error
+
+
+_BUILT_IN = {__name__.partition(".")[0], "torch", "transformers"}
+_owners: dict[str, str] = {}
+"""Modules (with what is in them) that were loaded as plug-ins: name to what users call it."""
+
+
+def _owner_of(module: object) -> str | None:
+    if not isinstance(module, str):
+        return None
+    return _owners.get(module) or _owners.get(module.partition(".")[0])
 
 
 def _load_file(file: Path) -> None:
@@ -72,7 +122,7 @@ def _load_file(file: Path) -> None:
         raise ExtractError(f"{file} is no Python file; --plugin takes one that ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    _files.add(file.resolve())
+    _owners[name] = str(file)
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -83,8 +133,8 @@ def _load_file(file: Path) -> None:
 
 
 def _first(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    kind, said = type(error).__name__, first_line(error)
+    return kind if said == kind else f"{kind}: {said}"
 
 
 def _where(error: BaseException, file: Path) -> str:

@@ -155,7 +155,7 @@ def mass_same(rows: Rows) -> torch.Tensor:
 @example_metric(
     _positional("mass_next", "mass on next token", "the token after", "mean A[i, i+1]"),
     "next",
-    needs=("same",),
+    needs=("same", "ahead"),
 )
 def mass_next(rows: Rows) -> torch.Tensor:
     """mean_{i < n − 1} A[i, i + 1]."""

@@ -24,15 +24,17 @@ import torch
 
 from collateral.schema import Metric
 
+from .. import plugins
+
 if TYPE_CHECKING:
     from .layout import Rows, View
     from .spans import SpanView
     from .words import WordView
 
-Need = Literal["same", "ids", "causal", "words"]
+Need = Literal["same", "ids", "causal", "ahead", "words"]
 """What a metric cannot do without: "same": queries and keys are the same tokens (no
-cross-attention); "ids": the tokens' ids; "causal": each row sees only what is before it; "words":
-gold relations between words."""
+cross-attention); "ids": the tokens' ids; "causal": each row sees only what is before it; "ahead":
+it sees what is after it, too; "words": gold relations between words."""
 
 StatisticFunction = Callable[["View"], torch.Tensor]
 FillFunction = Callable[["View", torch.Tensor], None]
@@ -106,10 +108,7 @@ def row_statistic(name: str) -> Callable[[F], F]:
         """Enters ``function`` in the registry."""
 
         def fill(view: View, out: torch.Tensor) -> None:
-            found = function(view)
-            if found.shape != out.shape[1:]:
-                raise ValueError(misshapen("row statistic", name, found, out.shape[1:]))
-            out[0] = found
+            out[0] = checked("row statistic", name, function, function(view), out.shape[1:])
 
         row_statistics(name)(fill)
         return function
@@ -230,7 +229,7 @@ def example_metrics(
         words: whether examples come with gold relations between words.
         ids: whether the tokens' ids are given.
     """
-    have = {"same": same, "causal": causal, "words": words, "ids": ids}
+    have = {"same": same, "causal": causal, "ahead": not causal, "words": words, "ids": ids}
     return tuple(
         name for name, metric in EXAMPLE_METRICS.items() if all(have[need] for need in metric.needs)
     )
@@ -269,6 +268,35 @@ def _check_new(description: Metric) -> None:
         raise ValueError(f"there is a metric {description.name!r} already")
 
 
-def misshapen(what: str, name: str, found: torch.Tensor, wanted: Sequence[int]) -> str:
-    """What is wrong with a metric's array."""
-    return f"{what} {name!r} gave an array of shape {list(found.shape)}, not {list(wanted)}"
+def checked(
+    what: str, name: str, function: object, found: object, shape: Sequence[int]
+) -> torch.Tensor:
+    """What a metric's function gave, if it is numbers of the right shape.
+
+    Args:
+        what: the function is, for messages.
+        name: of the metric or statistic.
+        function: it came from; where that is a plug-in's, the plug-in is blamed.
+        found: what it gave.
+        shape: what it should have.
+
+    Raises:
+        ExtractError: a plug-in's is something else, or not finite (NaN is undefined and allowed).
+        ValueError: a built-in one's is.
+    """
+    if not isinstance(found, torch.Tensor):
+        kind = "nothing" if found is None else f"a {type(found).__name__}"
+        raise plugins.fault(function, f"{what} {name!r} gave {kind}, not a tensor {list(shape)}")
+    if found.shape != torch.Size(shape):
+        raise plugins.fault(
+            function, f"{what} {name!r} gave a tensor {list(found.shape)}, not {list(shape)}"
+        )
+    if plugins.owner(function) is None:
+        return found
+    if found.is_complex():
+        raise plugins.fault(function, f"{what} {name!r} gave complex numbers, not real ones")
+    if bool(found.isinf().any()):
+        raise plugins.fault(
+            function, f"{what} {name!r} gave an infinite number; what is undefined is NaN"
+        )
+    return found.to(torch.float32)

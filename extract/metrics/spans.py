@@ -15,7 +15,7 @@ import torch
 
 from collateral.schema import Metric
 
-from .base import PairMetric, pair_metric
+from .base import PairMetric, checked, pair_metric
 from .layout import Part, View
 
 Range = tuple[int, int]
@@ -47,6 +47,15 @@ class SpanIndex:
         if self.positions.device == torch.device(device):
             return self
         return SpanIndex(self.positions.to(device), self.real.to(device))
+
+    def without(self, left_out: torch.Tensor) -> SpanIndex:
+        """The table without some tokens, for means; a span of such tokens alone keeps them.
+
+        Args:
+            left_out: bool [pairs, longest].
+        """
+        real = self.real & ~left_out
+        return SpanIndex(self.positions, torch.where(real.any(1, keepdim=True), real, self.real))
 
     def mean(self, states: torch.Tensor, examples: torch.Tensor) -> torch.Tensor:
         """Mean over each span of states [batch, tokens, width] → float32 [pairs, width]."""
@@ -195,7 +204,8 @@ class SpanBlocks:
                     visible[:, :, 0],
                 )
             )
-        found = [metric.function(views[metric.reverse]) for metric in metrics]
+        shape = len(self._pairs.examples), layers * heads
+        found = [_pair_metric(metric, views[metric.reverse], shape) for metric in metrics]
         return torch.stack(found).view(len(found), -1, layers, heads)
 
     def _within(self, part: Part) -> tuple[torch.Tensor, ...]:
@@ -213,6 +223,11 @@ class SpanBlocks:
                 key[where].to(part.device),
             )
         return found
+
+
+def _pair_metric(metric: PairMetric, view: SpanView, shape: tuple[int, int]) -> torch.Tensor:
+    function = metric.function
+    return checked("metric", metric.description.name, function, function(view), shape)
 
 
 def span_distances(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 
-from .base import EXAMPLE_METRICS, PAIR_METRICS, RowsFunction, misshapen, statistics_of
+from .base import EXAMPLE_METRICS, PAIR_METRICS, RowsFunction, checked, statistics_of
 from .layout import BatchLayout, Block, Rows, View
 from .spans import PairIndex, SpanBlocks
 
@@ -146,7 +146,5 @@ class AttentionStats:
 
 
 def _example_metric(name: str, view: Rows, rows: torch.Tensor) -> torch.Tensor:
-    found = cast(RowsFunction, EXAMPLE_METRICS[name].function)(view)
-    if found.shape != rows.shape[1:3]:
-        raise ValueError(misshapen("metric", name, found, rows.shape[1:3]))
-    return found
+    function = cast(RowsFunction, EXAMPLE_METRICS[name].function)
+    return checked("metric", name, function, function(view), rows.shape[1:3])

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .base import EXAMPLE_METRICS, WordFunction
+from .base import EXAMPLE_METRICS, WordFunction, checked
 from .layout import BatchLayout, Block, Part
 
 Range = tuple[int, int]
@@ -279,7 +279,9 @@ class WordStats:
             words: where the words are.
         """
         self._layout, self._layers, self._words = layout, layers, words
-        self._functions = [cast(WordFunction, EXAMPLE_METRICS[name].function) for name in metrics]
+        self._functions = {
+            name: cast(WordFunction, EXAMPLE_METRICS[name].function) for name in metrics
+        }
         self._room: torch.Tensor | None = None
         self._first = self._filled = 0
 
@@ -359,8 +361,9 @@ class WordStats:
         attention = (attention * pairs[:, None, None]).flatten(1, 2)
         into = slice(self._first, self._first + layers)
         view = WordView(attention, self._matrices[:, examples], pairs)
-        for number, function in enumerate(self._functions):
-            self._example[number, examples, into] = function(view).view(-1, layers, heads)
+        for number, (name, function) in enumerate(self._functions.items()):
+            values = checked("metric", name, function, function(view), attention.shape[:2])
+            self._example[number, examples, into] = values.view(-1, layers, heads)
         hits = _hits(attention, self._heads[examples]).view(2, -1, layers, heads, words)
         self._hits[:, examples, :, into] = hits.permute(0, 1, 4, 2, 3)
         self._first, self._filled = self._first + layers, 0

@@ -82,6 +82,18 @@ def points_on_side(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> list[Pl
     return found
 
 
+def special_on_side(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> torch.Tensor:
+    """bool [batch, tokens]: which tokens of the side that points are on are special."""
+    marks = []
+    for one in batch:
+        cut = source_of(one.encoded) if loaded.side == "target" else 0
+        marks.append(one.encoded.special[cut:])
+    made = np.zeros((len(marks), max(map(len, marks))), dtype=np.bool_)
+    for row, mark in enumerate(marks):
+        made[row, : len(mark)] = mark
+    return torch.from_numpy(made)
+
+
 def words_on_side(loaded: LoadedModel, batch: Sequence[Placed[Any]]) -> list[Words | None]:
     """The words of the examples, counted in the tokens of the side that points are on."""
     if loaded.side != "target":

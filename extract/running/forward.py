@@ -15,7 +15,7 @@ from collateral.packing import PackedAttention
 from collateral.schema import AttentionKind
 
 from .. import plugins
-from ..errors import ExtractError, is_out_of_memory
+from ..errors import ExtractError, OutOfMemory, is_out_of_memory
 from ..metrics import EXAMPLE_METRICS, AttentionStats, Reduced, example_metrics
 from ..metrics.spans import SpanIndex, span_distances
 from ..metrics.words import WordIndex, WordStats
@@ -25,16 +25,13 @@ from ..options import RunOptions
 from ..saying import first_line
 from ..tasks.base import Placed, Predictor, Task
 from ..tasks.pair_index import pair_index
-from .batches import layouts, model_inputs, points_on_side, words_on_side
+from . import checking
+from .batches import layouts, model_inputs, points_on_side, special_on_side, words_on_side
 from .keeping import KeptMap
 
 Array = npt.NDArray[np.float32]
 
 _ROW_TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
-
-
-class OutOfMemory(Exception):
-    """The device's memory is too small for a batch; a smaller one may fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +163,9 @@ class Runner:
     def _predictions(self, ran: Ran, batch: Sequence[Placed[Any]]) -> list[Any]:
         if self._predictor is None:
             return [None] * len(batch)
-        return self._predictor.predict(ran, batch)
+        return checking.predictions(
+            self._predictor, self._predictor.predict(ran, batch), len(batch)
+        )
 
 
 class BatchTap:
@@ -181,7 +180,9 @@ class BatchTap:
         self._point_rows = torch.tensor(
             [row for row, points in enumerate(spans) for _ in points], dtype=torch.int64
         )
-        self._point_spans = SpanIndex.of([span for points in spans for span in points])
+        index = SpanIndex.of([span for points in spans for span in points])
+        special = special_on_side(loaded, batch)[self._point_rows[:, None], index.positions]
+        self._point_spans = index.without(special)
         self._points: list[torch.Tensor] = []
         self._distances: list[torch.Tensor] = []
         self._stats: dict[str, AttentionStats] = {}
@@ -320,6 +321,7 @@ class BatchTap:
         points = self._runner.task.points_after(one, predicted)
         if points is None:
             return one, vectors
+        points = checking.chosen(self._runner.task, one, points)
         number = {span: i for i, span in enumerate(one.points)}
         return replace(one, points=points), vectors[:, [number[span] for span in points]]
 

@@ -20,6 +20,7 @@ from ..progress import Advance, Reporter, Silent, stage
 from ..saying import listed
 from ..tasks import find_task
 from ..tasks.base import Placed, Predictor, Task, TaskOptions
+from . import checking
 from .batches import takes
 from .processes import Processes
 
@@ -101,7 +102,7 @@ class Prepared:
         for group, encoded in zip(
             groups, encode_groups(self.task, groups, self.loaded, self.max_length), strict=True
         ):
-            one, _ = self.task.place(group, encoded)
+            one, _ = checking.placed(self.task, self.task.place(group, encoded))
             if one is None:  # it had a place when it was checked
                 raise ExtractError("The tokenizer gives other tokens for the same text each time.")
             placed.append(one)
@@ -126,7 +127,7 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
         records = open_records(
             options.data, format=options.format, mapping=options.mapping, split=options.split
         )
-        source = task.read(records, skip_bad=options.skip_bad)
+        source = checking.read(task, task.read(records, skip_bad=options.skip_bad))
     groups = source.groups[: options.limit]
     if not groups:
         raise ExtractError(_nothing(records, source.lines, len(source.bad)))
@@ -312,7 +313,7 @@ def _placed(
 ) -> Iterator[Placed[Any]]:
     """Tokenises some examples; records without a place are raised, or added to ``bad``."""
     for group, encoded in zip(groups, encode_groups(task, groups, loaded, longest), strict=True):
-        one, lost = task.place(group, encoded)
+        one, lost = checking.placed(task, task.place(group, encoded))
         if lost and not options.skip_bad:
             raise lost[0]
         bad.extend(lost)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,16 +12,20 @@ import torch
 from collateral import layout
 from collateral.schema import Tokens
 
+from .. import plugins
 from ..data.batching import batches
 from ..data.encoding import source_of
-from ..errors import ExtractError
+from ..errors import ExtractError, OutOfMemory, is_out_of_memory
 from ..metrics.words import scored_heads
 from ..progress import Advance
 from ..tasks.base import NOWHERE, Placed, Rows, Values
-from .forward import Outcome, OutOfMemory, Runner, size_of
+from . import checking
+from .forward import Outcome, Runner, size_of
 from .keeping import LARGEST_MAP, map_bytes
 from .parts import Part, PartWriter, Workspace, table
 from .prepare import Prepared
+
+T = TypeVar("T")
 
 WINDOW = 256
 """Examples of a window: they are sorted by length together, and end in one part."""
@@ -54,61 +58,93 @@ class WindowRunner:
         Raises:
             ExtractError: a batch of one text failed, or the part cannot be written.
         """
-        ready, options = self._ready, self._runner.options
-        placed = ready.task.extend(ready.place(rows), ready.loaded)
+        ready = self._ready
+        self._notes = []
+        placed = self._extended(ready.place(rows), advance)
         keep = [row < self._kept for row in rows]
         lengths = [len(one.encoded) for one in placed]
-        kinds = ready.loaded.kinds
-        self._notes = []
+        sizes = self._map_sizes(placed, keep)
+        found: dict[int, Found] = {}
 
-        sizes = [map_bytes(kinds, one.encoded, options) for one in placed]
-        for one, size, kept in zip(placed, sizes, keep, strict=True):
-            if kept and size > LARGEST_MAP:
+        def attempt(part: Sequence[int]) -> list[Outcome]:
+            return self._runner.run([placed[i] for i in part], [keep[i] for i in part])
+
+        with self._workspace.writing(number) as writer:
+            for batch in batches(lengths, self._size, sizes.__getitem__):
+                for i, outcome in self._in_parts(batch, placed, attempt):
+                    found[i] = _found(ready, outcome, writer)
+                    advance(1)
+            with plugins.answering(type(ready.task), "its rows"):
+                writer.finish(self._part([found[i] for i in range(len(placed))]))
+
+    def _extended(self, before: Sequence[Placed[Any]], advance: Advance) -> Sequence[Placed[Any]]:
+        """The examples with what the model writes; that is done in batches, and each text counts.
+
+        Raises:
+            ExtractError: memory is too small for one text.
+        """
+        ready = self._ready
+        task, loaded = ready.task, ready.loaded
+        if not self._runner.options.generate:
+            return checking.extended(task, before, task.extend(before, loaded))
+        found: dict[int, Placed[Any]] = {}
+
+        def attempt(part: Sequence[int]) -> list[Placed[Any]]:
+            some = [before[i] for i in part]
+            return checking.extended(task, some, task.extend(some, loaded))
+
+        lengths = [len(one.encoded) for one in before]
+        for batch in batches(lengths, self._size, lambda _: 0):
+            for i, one in self._in_parts(batch, before, attempt):
+                found[i] = one
+                advance(1)
+        return [found[i] for i in range(len(before))]
+
+    def _map_sizes(self, placed: Sequence[Placed[Any]], keep: Sequence[bool]) -> list[int]:
+        """Bytes of the maps that are kept of each example.
+
+        Raises:
+            ExtractError: those of one are more than a file holds.
+        """
+        kinds, options = self._ready.loaded.kinds, self._runner.options
+        sizes = [
+            map_bytes(kinds, one.encoded, options) if kept else 0
+            for one, kept in zip(placed, keep, strict=True)
+        ]
+        for one, size in zip(placed, sizes, strict=True):
+            if size > LARGEST_MAP:
                 raise ExtractError(
                     f"The attention maps of text {one.id} ({len(one.encoded)} tokens) would take "
                     f"{size / 1e9:.1f} GB, more than a file holds of one; keep fewer weights with "
                     "--attention-top K, or fewer texts' with --attention."
                 )
+        return sizes
 
-        def size_of_maps(i: int) -> int:
-            return sizes[i] if keep[i] else 0
-
-        found: dict[int, Found] = {}
-        with self._workspace.writing(number) as writer:
-            for batch in batches(lengths, self._size, size_of_maps):
-                for i, outcome in self._outcomes(batch, placed, keep):
-                    found[i] = _found(ready, outcome, writer)
-                    advance(1)
-            writer.finish(self._part([found[i] for i in range(len(placed))]))
-
-    def _outcomes(
-        self, batch: Sequence[int], placed: Sequence[Placed[Any]], keep: Sequence[bool]
-    ) -> Iterator[tuple[int, Outcome]]:
-        """Runs a batch, in smaller ones where memory is short; from there on all are smaller."""
+    def _in_parts(
+        self,
+        batch: Sequence[int],
+        placed: Sequence[Placed[Any]],
+        attempt: Callable[[Sequence[int]], Sequence[T]],
+    ) -> Iterator[tuple[int, T]]:
+        """Does a batch, in smaller ones where memory is short; from there on all are smaller."""
         rest = list(batch)
         while rest:
             part = rest[: self._size]
-            outcomes = self._attempt([placed[i] for i in part], [keep[i] for i in part])
-            if outcomes is None:
+            found = _attempted(attempt, part)
+            if found is None:
                 # only now is the memory of the failed batch free
                 self._halve([placed[i] for i in part])
                 continue
             rest = rest[len(part) :]
-            yield from zip(part, outcomes, strict=True)
-
-    def _attempt(self, batch: Sequence[Placed[Any]], keep: Sequence[bool]) -> list[Outcome] | None:
-        """Runs a batch; None if memory is too small for it."""
-        try:
-            return self._runner.run(batch, keep)
-        except OutOfMemory:
-            return None
+            yield from zip(part, found, strict=True)
 
     def _halve(self, batch: Sequence[Placed[Any]]) -> None:
         device = self._runner.loaded.device
         if len(batch) == 1:
+            options = ["--max-length", *["--generate"] * (self._runner.options.generate > 0)]
             raise ExtractError(
-                f"The memory of {device} is too small for {size_of(batch)}; lower --max-length, or "
-                "--attention."
+                f"The memory of {device} is too small for {size_of(batch)}; lower "
+                f"{', '.join(options)}, or --attention."
             )
         self._size = len(batch) // 2
         self._notes = [
@@ -148,6 +184,20 @@ class WindowRunner:
         )
 
 
+def _attempted(
+    attempt: Callable[[Sequence[int]], Sequence[T]], part: Sequence[int]
+) -> Sequence[T] | None:
+    """What came of a part of a batch; None if memory is too small for it."""
+    try:
+        return attempt(part)
+    except OutOfMemory:
+        return None
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            return None
+        raise
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """What is kept of an example until its window is done.
@@ -166,7 +216,7 @@ class Found:
 def _found(ready: Prepared, outcome: Outcome, writer: PartWriter) -> Found:
     """Writes the large things of an example."""
     one = outcome.placed
-    rows = ready.task.rows(one, outcome.predicted)
+    rows = checking.rows(ready.task, one, ready.task.rows(one, outcome.predicted))
     tokens = one.encoded.tokens(ready.loaded.tokenizer)
     empty = np.zeros((0, 0, 0), np.float32)
     return Found(

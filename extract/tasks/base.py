@@ -201,7 +201,6 @@ class Task(ABC, Generic[Group]):
         generates: whether the model can be let write first (``--generate``).
         judges_spans: whether a span head makes its predictions (``--span-head``).
         item: what a row of the summary table is about: "word", "label", "token" or "".
-        pair_metrics: names of the head metrics of pairs that make sense.
         measures: distances between the spans of a pair.
     """
 
@@ -214,11 +213,15 @@ class Task(ABC, Generic[Group]):
     generates: ClassVar[bool] = False
     judges_spans: ClassVar[bool] = False
     item: ClassVar[str] = ""
-    pair_metrics: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[Measure, ...]] = ()
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = options or TaskOptions()
+
+    @property
+    def pair_metrics(self) -> tuple[str, ...]:
+        """Names of the head metrics of pairs that make sense."""
+        return ()
 
     @abstractmethod
     def read(self, records: RecordSource, *, skip_bad: bool) -> Source[Group]:

@@ -18,9 +18,9 @@ from ..saying import agree, listed, many
 from .base import Given, Placed, Predictor, Rows, Source, Tables, Task, TaskOptions
 from .class_head import ClassPredictor, Heads, head_of
 from .columns import FieldColumns, as_text, check_kinds
-from .points import check_found, parse_points, points_of_text, quotas, sampled
+from .points import MEAN_NOTE, check_found, parse_points, points_of_text, quotas, sampled
 from .reading import Parsed, further, identifier, read_each
-from .words import written_word
+from .words import word_at
 
 if TYPE_CHECKING:
     from ..data.records import RecordSource
@@ -91,6 +91,8 @@ class Classification(Task[Labelled]):
         """Texts with their classes, one per record."""
         source = read_each(records, _parse, skip_bad=skip_bad)
         groups = source.groups
+        if self._choice.name == "mean":
+            source.notes.append(MEAN_NOTE)
         check_found(self._choice, [(one.given.whole, None) for one in groups])
         if self._choice.name == "sample":
             sizes = [len(one.given.whole) for one in groups]
@@ -222,8 +224,10 @@ class Classification(Task[Labelled]):
         shared = {
             name: example[name] for name in ("gold", "prediction", "correct") if name in example
         }
+        whole = self._choice.name == "mean"
         points = [
-            {"word": _written(placed, start, stop), **shared} for start, stop in placed.points
+            {"word": "" if whole else word_at(placed, start, stop), **shared}
+            for start, stop in placed.points
         ]
         example |= self._fields.values(group.extras)
         return Rows(example, points, items=items, tally=tally)
@@ -383,13 +387,6 @@ def _number(label: Value) -> float | None:
 
 def _plain(label: Value) -> str | None:
     return None if label is None else as_text(label)
-
-
-def _written(placed: Placed[Any], start: int, stop: int) -> str:
-    offsets = placed.encoded.offsets[start:stop]
-    low, high = int(offsets[:, 0].min()), int(offsets[:, 1].max())
-    whole = stop - start == len(placed.encoded) > 1
-    return "" if whole or low >= high else written_word(placed.text, low, high)
 
 
 def _correlation(total: Mapping[str, float]) -> float | None:

@@ -113,7 +113,6 @@ class Coref(Task[TextGroup]):
         f"{span}.{part}" for span in ("span1", "span2") for part in ("text", "start", "end")
     )
     judges_spans = True
-    pair_metrics = tuple(PAIR_METRICS)
     measures = (
         Measure(
             "cosine",
@@ -144,6 +143,11 @@ class Coref(Task[TextGroup]):
         self._untyped = False
         self._example_fields: dict[str, tuple[str, Column]] = {}
         self._pair_fields: dict[str, tuple[str, Column]] = {}
+
+    @property
+    def pair_metrics(self) -> tuple[str, ...]:
+        """All that there are, those of plug-ins among them."""
+        return tuple(PAIR_METRICS)
 
     def read(self, records: RecordSource, *, skip_bad: bool) -> Source[TextGroup]:
         """Groups span pairs by their text; see :func:`extract.data.pairs.pairs_from_records`."""

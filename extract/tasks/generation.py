@@ -13,14 +13,12 @@ import numpy.typing as npt
 import torch
 from transformers import GenerationConfig
 
-from ..data.batching import batches
 from ..data.encoding import Encoded
-from ..errors import ExtractError, is_out_of_memory
+from ..errors import ExtractError, OutOfMemory, is_out_of_memory
 
 if TYPE_CHECKING:
     from ..models import LoadedModel
 
-_AT_ONCE = 16
 _CONTEXT = 8
 """Tokens of the prompt that written ones are decoded after: a first one may lose its space."""
 
@@ -49,47 +47,31 @@ def can_write(loaded: LoadedModel) -> None:
         )
 
 
-def generate(
-    loaded: LoadedModel, prompts: Sequence[Encoded], most: int, at_once: int = _AT_ONCE
-) -> list[list[int]]:
+def generate(loaded: LoadedModel, prompts: Sequence[Encoded], most: int) -> list[list[int]]:
     """What a model with a head goes on to write, token by token the likeliest (greedy).
 
     Args:
         loaded: a causal language model, or an encoder-decoder, whose prompts are the sources.
-        prompts: tokens of each prompt.
+        prompts: tokens of each prompt, all of which are written after at once.
         most: tokens to write at most; the end-of-text token ends a text and is not given.
-        at_once: prompts per batch; fewer where the device's memory is short.
 
     Returns:
         Numbers of the new tokens of each prompt.
 
     Raises:
-        ExtractError: the model cannot write, or memory does not even hold one prompt.
+        ExtractError: the model cannot write.
+        OutOfMemory: the device's memory is too small for so many prompts.
     """
     can_write(loaded)
-    written: list[list[int]] = [[] for _ in prompts]
-    lengths = [len(prompt) + most for prompt in prompts]
+    if not prompts:
+        return []
     with _plainly(loaded):
-        for batch in batches(lengths, at_once, lambda _: 0):
-            rest = list(batch)
-            while rest:
-                part = rest[:at_once]
-                try:
-                    new = _generate(loaded, [prompts[i].ids for i in part], most)
-                except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    if len(part) == 1:
-                        raise ExtractError(
-                            f"The memory of {loaded.device} is too small to write after "
-                            f"{len(prompts[part[0]])} tokens; lower --max-length or --generate."
-                        ) from error
-                    at_once = len(part) // 2
-                    continue
-                rest = rest[len(part) :]
-                for i, ids in zip(part, new, strict=True):
-                    written[i] = ids
-    return written
+        try:
+            return _generate(loaded, [prompt.ids for prompt in prompts], most)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemory(str(error)) from error
 
 
 @contextmanager

@@ -7,12 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..data.encoding import Encoded
 from ..errors import UsageError
 from .base import NOWHERE, Range
 from .words import WordRecord
 
 SIMPLE = ("all", "first", "last", "mean")
+MEAN_NOTE = "Points are means over the tokens of each text, special tokens left out."
 _FORMS = {
     "all": "all",
     "first": "first",
@@ -138,8 +141,8 @@ def points_of_text(
     """The points of an example whose points depend on its text alone.
 
     Single tokens for ``all`` and ``sample`` (of which the caller draws), ``first`` and ``last``;
-    the range of all tokens for ``mean``; the range of the match's or the word's tokens for
-    ``regex`` and ``words``.
+    for ``mean`` the range from the first to the last token that is not special; the range of the
+    match's or the word's tokens for ``regex`` and ``words``.
 
     Args:
         choice: what is asked for.
@@ -150,7 +153,9 @@ def points_of_text(
     """
     count = len(encoded)
     if choice.name in ("first", "last", "mean"):
-        ends = {"first": (0, 1), "last": (count - 1, count), "mean": (0, count)}
+        own = np.flatnonzero(~encoded.special)
+        inner = (int(own[0]), int(own[-1]) + 1) if len(own) else (0, count)
+        ends = {"first": (0, 1), "last": (count - 1, count), "mean": inner}
         return (ends[choice.name],) if count else ()
     if choice.name == "regex":
         found = (encoded.span(*span) for span in matched(choice, text))

@@ -14,7 +14,7 @@ from ..data.encoding import PART_BREAK, Encoded, source_of
 from ..data.fields import BadRecord, Fields
 from ..errors import BadLine, ExtractError, UsageError
 from ..saying import many
-from .base import Given, Placed, Predictor, Rows, Source, Tables, TaskOptions, Values
+from .base import Given, Placed, Predictor, Rows, Source, Tables, TaskOptions
 from .generation import continued, first_tokens, generate
 from .language_model import LanguageModel
 from .points import check_found, parse_points
@@ -193,12 +193,6 @@ class Seq2Seq(LanguageModel):
         if not self.options.generate:
             return rows
         return replace(rows, example={**rows.example, "target": _target(placed.source)})
-
-    def _point_rows(self, placed: Placed[Text]) -> list[Values]:
-        rows = super()._point_rows(placed)
-        if self._choice.name == "mean":
-            return [{**values, "word": ""} for values in rows]
-        return rows
 
     def _mark(self, what: Any) -> dict[str, Any]:
         return {}  # the whole target is written, or none of it

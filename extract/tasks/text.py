@@ -14,9 +14,9 @@ from ..errors import BadLine
 from ..saying import many
 from .base import Given, Placed, Range, Rows, Source, Tables, Task, TaskOptions, Values
 from .columns import FieldColumns, check_kinds
-from .points import Choice, check_found, parse_points, points_of_text, quotas, sampled
+from .points import MEAN_NOTE, Choice, check_found, parse_points, points_of_text, quotas, sampled
 from .reading import Parsed, further, identifier, read_each
-from .words import WORD_FIELDS, WordRecord, read_words, word_of_token, word_tokens, written_word
+from .words import WORD_FIELDS, WordRecord, read_words, word_at, word_of_token, word_tokens
 
 if TYPE_CHECKING:
     from ..data.records import RecordSource
@@ -33,7 +33,13 @@ _ITEMS = {
     "number": Column("continuous", "number", "Number of the word in its text, counted from 1."),
 }
 _HEAD = Column("text", "head", "The word that it depends on; empty for the root.")
-_POINTS = {"word": Column("text", "word", "The word that the point is of, or begins with.")}
+_POINTS = {
+    "word": Column(
+        "text",
+        "word",
+        "The word that the point is of, or begins with; empty for the mean over a text.",
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,8 @@ class Texts(Task[Text]):
     def _sampled(self, source: Source[Text]) -> Source[Text]:
         """Gives each text its share of the points, if they are a sample."""
         groups = source.groups
+        if self._choice.name == "mean":
+            source.notes.append(MEAN_NOTE)
         sizes = [self._size(one) for one in groups]
         wanted, limit = self._choice.count, self.options.limit
         if not self._choice.name and sum(sizes[:limit]) > MOST_TOKENS:
@@ -167,11 +175,12 @@ class Texts(Task[Text]):
         """For each point its word, and what is known of that."""
         words = placed.source.words
         word_of = word_of_token(() if placed.words is None else placed.words.tokens)
+        whole = self._choice.name == "mean"
         points: list[Values] = []
         for start, stop in placed.points:
             word = word_of.get(start)
-            if words is None or word is None or _is_whole(placed, start, stop):
-                values: Values = {"word": _written(placed, start, stop)}
+            if words is None or word is None or whole:
+                values: Values = {"word": "" if whole else word_at(placed, start, stop)}
                 values |= self._word_fields.values({})
             else:
                 values = {"word": words.sentence.words[word]}
@@ -200,16 +209,3 @@ def _parse(fields: Fields) -> Parsed[Text]:
 def about_tokens(text: str) -> int:
     """About how many tokens a text has."""
     return max(1, len(text) // _CHARACTERS_PER_TOKEN)
-
-
-def _is_whole(placed: Placed[Any], start: int, stop: int) -> bool:
-    return stop - start == len(placed.encoded) > 1
-
-
-def _written(placed: Placed[Any], start: int, stop: int) -> str:
-    """The word of the text that a point is of; empty for special tokens and for whole texts."""
-    offsets = placed.encoded.offsets[start:stop]
-    low, high = int(offsets[:, 0].min()), int(offsets[:, 1].max())
-    if low >= high or _is_whole(placed, start, stop):
-        return ""
-    return written_word(placed.text, low, high)

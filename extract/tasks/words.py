@@ -5,13 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from ..data.encoding import Encoded
 from ..data.fields import BadRecord, Fields, Value
 from ..data.words import Sentence, sentence, word_ranges
-from .base import NOWHERE, Range, Words
+from .base import NOWHERE, Placed, Range, Words
 
 WORD_FIELDS = ("words", "text", "ranges", "heads", "deprels")
 """Fields of a record that say where its words stand and how they depend on each other."""
@@ -152,6 +153,13 @@ def written_word(text: str, start: int, end: int) -> str:
         inside = low < start and high > end
         return text[low:high] if inside else text[start:end]
     return text[low:high]
+
+
+def word_at(placed: Placed[Any], start: int, stop: int) -> str:
+    """The word of the text around some tokens of an example; empty for special tokens."""
+    offsets = placed.encoded.offsets[start:stop]
+    low, high = int(offsets[:, 0].min()), int(offsets[:, 1].max())
+    return written_word(placed.text, low, high) if low < high else ""
 
 
 def _is_sign(character: str) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extract.data.encoding import Encoded, encode, encode_target, joined
-from extract.errors import ExtractError
+from extract.errors import ExtractError, OutOfMemory
 from extract.models import LoadedModel, load
 from extract.models.capture import watching
 from extract.running.batches import model_inputs
@@ -71,7 +71,7 @@ def test_every_token_is_the_likeliest_in_any_batch(family: str, tmp_path: Path) 
     assert len({tuple(ids) for ids in expected}) > 1 or family in tiny.SEQ2SEQ
     before = loaded.model.generation_config
     assert generate(loaded, prompts, NEW) == expected
-    assert generate(loaded, prompts, NEW, at_once=2) == expected
+    assert [generate(loaded, [prompt], NEW)[0] for prompt in prompts] == expected
     with watching(loaded):  # as the pipeline does
         assert generate(loaded, prompts, NEW) == expected
     assert loaded.model.generation_config is before
@@ -135,25 +135,24 @@ def test_the_tokens_of_one_clean_pass_are_the_written_ones(tmp_path: Path) -> No
         assert said == one.encoded.ids[len(prompt) :].tolist()
 
 
-def test_memory_that_is_short_makes_batches_smaller(
+def test_memory_that_is_short_is_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load_tiny(tmp_path, "gpt2")
     prompts = prompts_of(loaded)
-    expected = generate(loaded, prompts, 3)
-    real, sizes = generation._generate, []
+    assert generate(loaded, [], 3) == []
 
-    def short(loaded: LoadedModel, batch: Any, most: int) -> list[list[int]]:
-        sizes.append(len(batch))
-        if len(batch) > room:
-            raise torch.OutOfMemoryError("no")
-        return real(loaded, batch, most)
+    def short(*_: object) -> None:
+        raise torch.OutOfMemoryError("no")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
 
     monkeypatch.setattr(generation, "_generate", short)
-    room = 2
-    assert generate(loaded, prompts, 3) == expected and sizes == [5, 2, 2, 1]
-    room = 0
-    with pytest.raises(ExtractError, match=r"too small to write after \d+ tokens; lower"):
+    with pytest.raises(OutOfMemory):
+        generate(loaded, prompts, 3)
+    monkeypatch.setattr(generation, "_generate", broken)
+    with pytest.raises(RuntimeError, match="broken"):
         generate(loaded, prompts, 3)
 
 

@@ -15,6 +15,8 @@ import collateral
 from extract import pipeline
 from extract.errors import BadLine, ExtractError, UsageError
 from extract.options import RunOptions
+from extract.progress import Reporter
+from extract.tasks import generation
 from extract.tasks.base import TaskOptions
 from extract.tasks.language_model import LanguageModel
 from tui.project import Project
@@ -56,13 +58,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def run(folders: dict[str, Path], write_lines: Write, tmp_path: Path) -> Run:
     """A run over a few texts, with all attention kept; the file must be whole."""
 
-    def call(model: str, *lines: Any, **options: Any) -> pipeline.Summary:
+    def call(
+        model: str, *lines: Any, reporter: Reporter | None = None, **options: Any
+    ) -> pipeline.Summary:
         data = write_lines(*(lines or TEXTS))
         settings: dict[str, Any] = {"attention": None, "batch_size": 2} | options
         summary = pipeline.run(
             RunOptions(
                 str(folders[model]), data, tmp_path / "out.msgpack", "language-model", **settings
-            )
+            ),
+            reporter,
         )
         assert summary is not None
         with collateral.open(summary.output) as c:
@@ -231,6 +236,56 @@ def test_nothing_is_written(folders: dict[str, Path], run: Run, tmp_path: Path) 
         assert c.examples["text"][0] == TEXTS[0]["text"]
         assert not any(c.items["written"][items_of(c, 0)])
         assert len(c.tokens(0)) == ids.shape[1]
+
+
+class Steps:
+    """Hears of every stage: its name, its steps, and how they came."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, tuple[int | None, list[int]]] = {}
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """A stage starts."""
+        self.stages[stage] = total, []
+
+    def advance(self, steps: int) -> None:
+        """So many more steps are done."""
+        list(self.stages.values())[-1][1].append(steps)
+
+    def end(self) -> None:
+        """The stage is done."""
+
+
+def test_writing_keeps_to_the_batch_size_and_shows_how_far_it_is(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written = tmp_path / "out.msgpack"
+    run("gpt2", generate=3, batch_size=3, max_length=40)
+    with collateral.open(written) as c:
+        expected = list(c.examples["text"])
+    real, sizes = generation._generate, []
+
+    def short(loaded: Any, batch: Any, most: int) -> Any:
+        sizes.append(len(batch))
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError("no")
+        return real(loaded, batch, most)
+
+    monkeypatch.setattr(generation, "_generate", short)
+    steps = Steps()
+    summary = run("gpt2", reporter=steps, generate=3, batch_size=3, max_length=40)
+    assert sizes == [3, 1, 1, 1]
+    assert steps.stages["Writing, forward"] == (6, [1] * 6)  # each text is written, then looked at
+    assert any("too small for 3 texts" in note and "held 1" in note for note in summary.notes)
+    with collateral.open(written) as c:
+        assert list(c.examples["text"]) == expected
+
+    def never(*_: object) -> None:
+        raise torch.OutOfMemoryError("no")
+
+    monkeypatch.setattr(generation, "_generate", never)
+    with pytest.raises(ExtractError, match=r"too small for 1 text .*; lower --max-length, --gene"):
+        run("gpt2", generate=3, max_length=40)
 
 
 @pytest.mark.parametrize(

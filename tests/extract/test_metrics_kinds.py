@@ -377,9 +377,9 @@ def test_a_metric_of_the_wrong_shape_is_named() -> None:
     row_metric(Metric("flat", ""))(lambda view: view.weights.sum((0, 1, 3)))
     example_metric(Metric("thin", ""), "first")(lambda rows: rows["first"].sum((1, 2)))
     weights = torch.full((1, 2, 3, 4, 4), 0.25)
-    with pytest.raises(ValueError, match=r"'flat' gave an array of shape \[4\], not \[2, 3, 4\]"):
+    with pytest.raises(ValueError, match=r"'flat' gave a tensor \[4\], not \[2, 3, 4\]"):
         run(BatchLayout([4, 4]), weights, ("flat",))
-    with pytest.raises(ValueError, match=r"'thin' gave an array of shape \[2\], not \[2, 3\]"):
+    with pytest.raises(ValueError, match=r"'thin' gave a tensor \[2\], not \[2, 3\]"):
         run(BatchLayout([4, 4]), weights, ("thin",))
 
 
@@ -390,3 +390,10 @@ def test_a_metric_of_one_of_several_kinds_says_so() -> None:
     one = of_kind(description, "cross", several=True)
     assert (one.name, one.title) == ("cross:std", "standard deviation · cross")
     assert one.attention == "cross" and one.meaning == description.meaning
+
+
+def test_what_comes_after_is_measured_where_it_is_seen() -> None:
+    """The mass on the next token is 0 for every causal head, which tells nothing."""
+    both, causal = set(example_metrics()), set(example_metrics(causal=True))
+    assert both - causal == {"mass_next"} and causal <= both
+    assert "mass_next" not in example_metrics(same=False)

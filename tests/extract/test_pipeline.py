@@ -23,7 +23,7 @@ import collateral
 from collateral import layout
 from extract import pipeline
 from extract.data import batching
-from extract.errors import BadLine, ExtractError, UsageError
+from extract.errors import BadLine, ExtractError, OutOfMemory, UsageError
 from extract.maps import making as maps
 from extract.options import RunOptions
 from extract.running import forward, windows
@@ -222,7 +222,7 @@ def test_memory_that_is_too_small_for_a_batch_halves_it(
     def small(self: forward.Runner, batch: Any, keep: Any) -> Any:
         sizes.append(len(batch))
         if len(batch) > 1:
-            raise forward.OutOfMemory
+            raise OutOfMemory
         return real(self, batch, keep)
 
     run(options)
@@ -240,7 +240,7 @@ def test_memory_that_is_too_small_for_one_text(
     options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_: object) -> None:
-        raise forward.OutOfMemory
+        raise OutOfMemory
 
     monkeypatch.setattr(forward.Runner, "run", never)
     with pytest.raises(ExtractError, match=r"too small for 1 text of up to .* --max-length"):

@@ -261,11 +261,11 @@ def test_nothing_is_written(run: Run, folders: dict[str, Path], tmp_path: Path) 
     [
         ("target", "first", ["<pad>"]),
         ("target", "last", ["</s>"]),
-        ("target", "mean", ["<pad> ▁the ▁suit ▁and </s>"]),
+        ("target", "mean", ["▁the ▁suit ▁and"]),
         ("target", "regex:suit|trophy", ["▁suit"]),
         ("source", "first", ["▁the"]),
         ("source", "last", ["</s>"]),
-        ("source", "mean", ["▁the ▁trophy </s>"]),
+        ("source", "mean", ["▁the ▁trophy"]),
         ("source", "regex:suit|trophy", ["▁trophy"]),
         ("source", "all", ["▁the", "▁trophy"]),
     ],

@@ -43,7 +43,7 @@ PARSED: dict[str, Any] = {
         ("all", "he h ##o ##p ."),
         ("first", "[CLS]"),
         ("last", "[SEP]"),
-        ("mean", "[CLS] he h ##o ##p . [SEP]"),
+        ("mean", "he h ##o ##p ."),
         (r"regex:h\w+(?=\.)", "h ##o ##p"),
         ("regex:óp.?", "##o ##p ."),
     ],
