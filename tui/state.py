@@ -11,10 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from .window import WHOLE, Window
+
 View = Literal["A", "B", "B−A"]
 Scope = Literal["all", "marked", "example"]
 AttentionView = Literal["matrix", "map", "table", "heads", "layer", "layers"]
 Combine = Literal["head", "layer-mean", "layer-maximum", "mean", "maximum"]
+Density = Literal["auto", "on", "off"]
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -93,6 +96,9 @@ class Selection:
         query, key: token cursor of the attention pane; None for the first tokens of the chosen
             pair, ``ALL_TOKENS`` for no token in particular.
         colouring: column of the points, or of their examples, that colours the map.
+        window_a, window_b: which part of the map of A and of B is shown.
+        path: show where the chosen points go from map to map, through the layers.
+        density: the map shows how many points a cell holds; "auto" where they are crowded.
         measure: "tsne" or a measure of the file.
         grouping: column of the pairs that makes the groups of the distance pane.
         share: percent of each row that the edges shown make up, one of ``SHARES``; None leaves it
@@ -114,6 +120,10 @@ class Selection:
     head: int = 0
     metric: str = ""
     colouring: str = ""
+    window_a: Window = WHOLE
+    window_b: Window = WHOLE
+    path: bool = False
+    density: Density = "auto"
     measure: str = "cosine"
     grouping: str = ""
     attention_view: AttentionView = "map"
@@ -152,6 +162,8 @@ def valid(s: Selection, limits: Limits) -> Selection:
         head=clamp(s.head, kind.heads),
         metric=_metric(s.metric, kind, limits),
         colouring=_among(s.colouring, limits.colourings),
+        window_a=s.window_a.inside(),
+        window_b=s.window_b.inside(),
         measure=_among(s.measure, limits.measures),
         grouping=_among(s.grouping, limits.groupings),
         share=s.share if s.share is None else min(SHARES, key=lambda n: abs(n - (s.share or 0))),
@@ -264,7 +276,7 @@ def _among(value: str, options: Sequence[str]) -> str:
 class History:
     """Undo and redo of selections.
 
-    A run of moves of the token cursor is one entry.
+    A run of moves of the token cursor is one entry, and so is a run of moves of the map.
     """
 
     past: list[Selection] = field(default_factory=list)
@@ -277,11 +289,11 @@ class History:
         changed = changed_fields(old, new)
         if not changed:
             return
-        cursor = changed <= _CURSOR
-        if not (cursor and self._run and self.past):
+        run = next((fields for fields in _RUNS if changed <= fields), frozenset())
+        if not (run and run == self._run and self.past):
             self.past.append(old)
             del self.past[: -self.limit]
-        self._run = changed if cursor else frozenset()
+        self._run = run
         self.future.clear()
 
     def undo(self, now: Selection) -> Selection | None:
@@ -302,7 +314,10 @@ class History:
         return source.pop()
 
 
-_CURSOR = frozenset({"query", "key", "item"})
+_RUNS: tuple[frozenset[str], ...] = (
+    frozenset({"query", "key", "item"}),
+    frozenset({"window_a", "window_b"}),
+)
 
 
 def changed_fields(old: Selection, new: Selection) -> frozenset[str]:
