@@ -37,6 +37,8 @@ class Window:
     def zoomed(self, factor: float, x: float, y: float) -> Window:
         """The part ``factor`` times larger; the place (x, y) of the map stays where it is seen."""
         zoom = min(max(self.zoom * factor, 1.0), LARGEST)
+        power = 2.0 ** round(math.log2(zoom))  # half steps there and back end where they began
+        zoom = power if math.isclose(zoom, power, rel_tol=1e-9) else zoom
         kept = self.zoom / zoom
         return Window(zoom, x + (self.x - x) * kept, y + (self.y - y) * kept).inside()
 
