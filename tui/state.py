@@ -33,7 +33,7 @@ ATTENTION_VIEWS: tuple[AttentionView, ...] = (
 COMBINES: tuple[Combine, ...] = ("head", "layer-mean", "layer-maximum", "mean", "maximum")
 SHARES = (50, 70, 80, 90, 95, 99, 100)
 """Percent of each row of attention whose edges can be shown."""
-
+DENSITIES: tuple[Density, ...] = ("auto", "on", "off")
 
 ALL_TOKENS = -1
 

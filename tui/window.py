@@ -10,6 +10,8 @@ __all__ = ["LARGEST", "WHOLE", "Window"]
 
 LARGEST = 1024.0
 """How far a map is zoomed in at most."""
+_DIGITS = 6
+"""Decimals of a part's numbers: a thousandth of what is shown, where the map is largest."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +29,22 @@ class Window:
     y: float = 0.5
 
     def inside(self) -> Window:
-        """The nearest part that lies on the map; the whole map if a number is none."""
+        """The nearest part that lies on the map; the whole map if a number is none.
+
+        Numbers are rounded to what is written, so that a part is read again as it was.
+        """
         if not all(math.isfinite(number) for number in (self.zoom, self.x, self.y)):
             return WHOLE
-        zoom = min(max(self.zoom, 1.0), LARGEST)
+        zoom = round(min(max(self.zoom, 1.0), LARGEST), _DIGITS)
         half = 0.5 / zoom
-        return Window(zoom, *(min(max(share, half), 1 - half) for share in (self.x, self.y)))
+        x, y = (min(max(share, half), 1 - half) for share in (self.x, self.y))
+        return Window(zoom, round(x, _DIGITS), round(y, _DIGITS))
 
     def zoomed(self, factor: float, x: float, y: float) -> Window:
         """The part ``factor`` times larger; the place (x, y) of the map stays where it is seen."""
         zoom = min(max(self.zoom * factor, 1.0), LARGEST)
         power = 2.0 ** round(math.log2(zoom))  # half steps there and back end where they began
-        zoom = power if math.isclose(zoom, power, rel_tol=1e-9) else zoom
+        zoom = power if math.isclose(zoom, power, rel_tol=1e-5) else zoom
         kept = self.zoom / zoom
         return Window(zoom, x + (self.x - x) * kept, y + (self.y - y) * kept).inside()
 
@@ -51,7 +57,7 @@ class Window:
         return self.x + (across - 0.5) / self.zoom, self.y + (up - 0.5) / self.zoom
 
     def __str__(self) -> str:
-        return f"{self.zoom:.6g}@{self.x:.6g},{self.y:.6g}"
+        return f"{self.zoom:.10g}@{self.x:.10g},{self.y:.10g}"
 
     @classmethod
     def read(cls, written: str) -> Window:

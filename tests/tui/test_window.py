@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +19,8 @@ def test_a_part_lies_on_the_map(window: Window) -> None:
     part = window.inside()
     assert 1 <= part.zoom <= LARGEST
     for middle in (part.x, part.y):
-        assert middle - 0.5 / part.zoom >= -1e-9 and middle + 0.5 / part.zoom <= 1 + 1e-9
-    again = part.inside()  # what is inside stays as it is, but for rounding of the last digit
-    assert math.isclose(again.x, part.x) and math.isclose(again.y, part.y)
+        assert middle - 0.5 / part.zoom >= -1e-6 and middle + 0.5 / part.zoom <= 1 + 1e-6
+    assert part.inside() == part
 
 
 @given(windows, shares, shares, st.floats(1, 4))
@@ -32,8 +29,8 @@ def test_what_one_zooms_in_on_stays_where_it_is_seen(
 ) -> None:
     x, y = window.place(across, up)
     part = window.zoomed(factor, x, y)
-    assert part.zoom == pytest.approx(min(window.zoom * factor, LARGEST))
-    assert part.place(across, up) == pytest.approx((x, y), abs=1e-9)
+    assert part.zoom == pytest.approx(min(window.zoom * factor, LARGEST), rel=1e-5)
+    assert part.place(across, up) == pytest.approx((x, y), abs=1e-5)
 
 
 @given(windows)
@@ -49,14 +46,12 @@ def test_moving_keeps_the_size_and_shows_the_part_beside(
     assert part.zoom == window.zoom
     half = 0.5 / window.zoom
     for now, before, step in ((part.x, window.x, dx), (part.y, window.y, dy)):
-        assert now == pytest.approx(min(max(before + step / window.zoom, half), 1 - half))
+        assert now == pytest.approx(min(max(before + step / window.zoom, half), 1 - half), abs=1e-6)
 
 
 @given(windows)
 def test_what_is_written_is_read(window: Window) -> None:
-    found = Window.read(str(window))
-    assert math.isclose(found.zoom, window.zoom, rel_tol=1e-5)
-    assert (found.x, found.y) == pytest.approx((window.x, window.y), abs=1e-5)
+    assert Window.read(str(window)) == window
 
 
 def test_how_a_part_is_written() -> None:

@@ -446,7 +446,7 @@ class MapPane(Pane):
 
     def copy(self, c: Context) -> str:
         """The point under the cursor."""
-        side = self._drawn[0].side if self._drawn else c.project.side(c.selection.view)
+        side = self._here.side if self._drawn else c.project.side(c.selection.view)
         return copying.point(c, side, self._cursor)
 
     def data(self, c: Context) -> Data:
