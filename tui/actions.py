@@ -59,15 +59,34 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "more",
         ("plus",),
-        "",
-        "Attention: more edges, up to a larger share of each row; nearer in its overviews.",
+        "more",
+        "The map larger, around the cursor or the middle; more edges of attention, up to a larger "
+        "share of each row; nearer in its overviews.",
         "Inside a pane",
+        ("map", "attention"),
     ),
     Action(
         "less",
         ("minus",),
         "",
-        "Attention: fewer edges, up to a smaller share of each row; further off in its overviews.",
+        "The map smaller; fewer edges of attention; further off in its overviews.",
+        "Inside a pane",
+    ),
+    Action("whole", ("0",), "", "On the map: show the whole map again.", "Inside a pane"),
+    Action(
+        "pan-left",
+        ("shift+left",),
+        "",
+        "On the map: show what is left of this part.",
+        "Inside a pane",
+    ),
+    Action("pan-down", ("shift+down",), "", "On the map: show what is below.", "Inside a pane"),
+    Action("pan-up", ("shift+up",), "", "On the map: show what is above.", "Inside a pane"),
+    Action(
+        "pan-right",
+        ("shift+right",),
+        "",
+        "On the map: show what is right of this part.",
         "Inside a pane",
     ),
     Action("previous-layer", ("left_square_bracket",), "", "Previous layer.", "Everywhere"),
@@ -111,6 +130,21 @@ ACTIONS: tuple[Action, ...] = (
         ("map",),
     ),
     Action("previous-colour", ("C",), "", "Previous colouring.", "Everywhere"),
+    Action(
+        "path",
+        ("i",),
+        "path",
+        "On the map: show where the chosen points go through the layers, or hide it.",
+        "Everywhere",
+        ("map",),
+    ),
+    Action(
+        "density",
+        ("D",),
+        "",
+        "On the map: show how many points a cell holds, or the points themselves.",
+        "Everywhere",
+    ),
     Action(
         "attention-view",
         ("v",),
@@ -292,8 +326,14 @@ _SHOWN = {
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",
+    "plus": "+",
+    "minus": "-",
+    "shift+left": "shift+←",
+    "shift+right": "shift+→",
+    "shift+up": "shift+↑",
+    "shift+down": "shift+↓",
 }
-_PAIRED = {"next-layer": "previous-layer", "next-head": "previous-head"}
+_PAIRED = {"next-layer": "previous-layer", "next-head": "previous-head", "more": "less"}
 
 
 def shown(key: str) -> str:

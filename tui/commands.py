@@ -118,6 +118,24 @@ def _clear(project: Project, s: Selection) -> Selection:
     return state.clear_marks(s)
 
 
+def _path(project: Project, s: Selection) -> Selection:
+    if any(len(project.file(side).mapped_layers) < 2 for side in project.sides):
+        raise Refused("There are no maps of several layers in the file, so no path through them.")
+    return replace(s, path=not s.path)
+
+
+def _density(project: Project, s: Selection) -> Selection:
+    return replace(s, density="off" if s.density == "on" else "on")
+
+
+def _neither_here(project: Project, s: Selection) -> Selection:
+    raise Refused("Here + and - do nothing: they zoom the map (3) and choose edges (5, arrows).")
+
+
+def _only_on_the_map(project: Project, s: Selection) -> Selection:
+    raise Refused("This acts on the map, whose part it changes: 3 goes there.")
+
+
 def _layer(step: int) -> Command:
     return lambda project, s: state.step_layer(s, project.limits, step)
 
@@ -202,6 +220,11 @@ COMMANDS: dict[str, Command] = {
     "previous-metric": _metric(-1),
     "colour": _cycle("colouring", "colourings", "column for the points"),
     "previous-colour": _cycle("colouring", "colourings", "column for the points", -1),
+    **dict.fromkeys(("more", "less"), _neither_here),
+    "whole": _only_on_the_map,
+    **{f"pan-{way}": _only_on_the_map for way in ("left", "right", "up", "down")},
+    "path": _path,
+    "density": _density,
     "attention-view": _attention_view,
     "weighted": _weighted,
     "combine": _combine,

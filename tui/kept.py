@@ -7,8 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-import numpy as np
-
 from .views.answers import TROUBLE, AttentionGrid
 
 Answer = TypeVar("Answer")
@@ -72,6 +70,7 @@ def _answer(kept: Answer | _Failed) -> Answer:
 
 
 def _size(kept: object) -> int:
-    """Bytes of an answer that may be large: an array, or attention."""
+    """Bytes of an answer that may be large: an array, attention, or what says so itself."""
     array = kept.weights if isinstance(kept, AttentionGrid) else kept
-    return array.nbytes if isinstance(array, np.ndarray) else 0
+    size = getattr(array, "nbytes", 0)
+    return size if isinstance(size, int) else 0

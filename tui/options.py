@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from . import state
 from .actions import PANES, PaneName
 from .state import Limits, Selection
+from .window import Window
 
 if TYPE_CHECKING:
     from .project import Project
@@ -321,6 +322,22 @@ def _write_marked(p: Project, s: Selection) -> str:
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
+def _part(side: str) -> Option:
+    """The part of a model's map that is shown."""
+    name = f"window_{side}"
+
+    def read(p: Project, s: Selection, words: str) -> Selection:
+        try:
+            return _with(s, {name: Window.read(words)})
+        except ValueError as reason:
+            raise Unknown(f"For --window-{side}, {reason}.") from None
+
+    said = f"part of the map of {side.upper()}: how many times larger, and its middle (4@0.3,0.7)"
+    return Option(
+        f"window-{side}", (name,), "ZOOM@X,Y", said, read, lambda p, s: str(getattr(s, name))
+    )
+
+
 def _read_scope(p: Project, s: Selection, words: str) -> Selection:
     scope = _among("scope", words, ("all", "filtered", "marked", "example"))
     if scope == "marked" and not s.marked:
@@ -392,6 +409,16 @@ OPTIONS: tuple[Option, ...] = (
         "column for the points",
         "column that colours the map",
         lambda p, name: p.colouring_title(name),
+    ),
+    _part("a"),
+    _part("b"),
+    _switch("path", "path", "draw the path of the chosen points through the layers on the map"),
+    _choice(
+        "density",
+        "density",
+        lambda p, s: state.DENSITIES,
+        "density",
+        f"show how many points a cell of the map holds: {', '.join(state.DENSITIES)}",
     ),
     Option(
         "measure",

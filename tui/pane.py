@@ -41,6 +41,8 @@ class Pane:
     help: ClassVar[str]
     depends: ClassVar[frozenset[str]]
     """Fields of the selection that can change the picture."""
+    drags: ClassVar[bool] = False
+    """Whether the mouse can drag something; if not, a click may end elsewhere than it began."""
 
     def heading(self, c: Context) -> str:
         """The pane's name."""
@@ -116,6 +118,20 @@ class Pane:
     def click(self, c: Context, x: int, y: int) -> Selection:
         """A mouse click on a cell of the picture."""
         return c.selection
+
+    def drag(
+        self, c: Context, start: tuple[int, int], place: tuple[int, int], done: bool
+    ) -> Selection | None:
+        """The mouse went from one cell (x, y) to another with its button down; None if nothing.
+
+        Args:
+            done: the button was let go.
+        """
+        return None
+
+    def wheel(self, c: Context, x: int, y: int, step: int) -> Selection:
+        """The mouse wheel was turned over a cell, down (1) or up (-1)."""
+        return self.move(c, 0, step)
 
     def gist(self, c: Context, width: int) -> Canvas:
         """One line that says the most, for when the pane itself is not shown."""

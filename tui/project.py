@@ -103,6 +103,11 @@ class Project:
         """Whether two models are compared."""
         return self.b is not None
 
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The models that are open."""
+        return ("A", "B") if self.two else ("A",)
+
     def file(self, side: Side) -> Collateral:
         """The file of model A or B."""
         return self.b if side == "B" and self.b is not None else self.a

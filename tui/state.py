@@ -11,10 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from .window import WHOLE, Window
+
 View = Literal["A", "B", "B−A"]
 Scope = Literal["all", "filtered", "marked", "example"]
 AttentionView = Literal["matrix", "map", "table", "heads", "layer", "layers"]
 Combine = Literal["head", "layer-mean", "layer-maximum", "mean", "maximum"]
+Density = Literal["auto", "on", "off"]
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -30,7 +33,7 @@ ATTENTION_VIEWS: tuple[AttentionView, ...] = (
 COMBINES: tuple[Combine, ...] = ("head", "layer-mean", "layer-maximum", "mean", "maximum")
 SHARES = (50, 70, 80, 90, 95, 99, 100)
 """Percent of each row of attention whose edges can be shown."""
-
+DENSITIES: tuple[Density, ...] = ("auto", "on", "off")
 
 ALL_TOKENS = -1
 
@@ -98,6 +101,9 @@ class Selection:
         query, key: token cursor of the attention pane; None for the first tokens of the chosen
             pair, ``ALL_TOKENS`` for no token in particular.
         colouring: column of the points, or of their examples, that colours the map.
+        window_a, window_b: which part of the map of A and of B is shown.
+        path: show where the chosen points go from map to map, through the layers.
+        density: the map shows how many points a cell holds; "auto" where they are crowded.
         measure: "tsne" or a measure of the file.
         share: percent of each row that the edges shown make up, one of ``SHARES``; None leaves it
             to the pane.
@@ -125,6 +131,10 @@ class Selection:
     head: int = 0
     metric: str = ""
     colouring: str = ""
+    window_a: Window = WHOLE
+    window_b: Window = WHOLE
+    path: bool = False
+    density: Density = "auto"
     measure: str = "cosine"
     grouping: str = ""
     gap: bool = False
@@ -173,6 +183,8 @@ def valid(s: Selection, limits: Limits) -> Selection:
         head=clamp(s.head, kind.heads),
         metric=_metric(s.metric, kind, limits),
         colouring=_among(s.colouring, limits.colourings),
+        window_a=s.window_a.inside(),
+        window_b=s.window_b.inside(),
         measure=_among(s.measure, limits.measures),
         share=s.share if s.share is None else min(SHARES, key=lambda n: abs(n - (s.share or 0))),
         combine=s.combine if s.combine in COMBINES else COMBINES[0],
@@ -316,7 +328,7 @@ def _among(value: str, options: Sequence[str]) -> str:
 class History:
     """Undo and redo of selections.
 
-    A run of moves of the token cursor is one entry.
+    A run of moves of the token cursor is one entry, and so is a run of moves of the map.
     """
 
     past: list[Selection] = field(default_factory=list)
@@ -329,11 +341,11 @@ class History:
         changed = changed_fields(old, new)
         if not changed:
             return
-        cursor = changed <= _CURSOR
-        if not (cursor and self._run and self.past):
+        run = next((fields for fields in _RUNS if changed <= fields), frozenset())
+        if not (run and run == self._run and self.past):
             self.past.append(old)
             del self.past[: -self.limit]
-        self._run = changed if cursor else frozenset()
+        self._run = run
         self.future.clear()
 
     def undo(self, now: Selection) -> Selection | None:
@@ -354,7 +366,10 @@ class History:
         return source.pop()
 
 
-_CURSOR = frozenset({"query", "key", "item"})
+_RUNS: tuple[frozenset[str], ...] = (
+    frozenset({"query", "key", "item"}),
+    frozenset({"window_a", "window_b"}),
+)
 
 
 def changed_fields(old: Selection, new: Selection) -> frozenset[str]:

@@ -24,6 +24,7 @@ from tui.layout import layout_for
 from tui.look import Look
 from tui.screens.help import HelpScreen
 from tui.views import listing
+from tui.window import Window
 
 WIDE, SMALL = (160, 45), (80, 24)
 
@@ -230,7 +231,41 @@ async def _quit(session: Session, key: str) -> None:
 
 
 ALL_EDGES = {"attention_view": "map", "query": state.ALL_TOKENS}
+
+
+def _zooms(key_before: str, zoom: float) -> Effect:
+    async def check(session: Session, key: str) -> None:
+        await session.press("plus", key_before, key)
+        found = {session.selection.window_a.zoom, session.selection.window_b.zoom}
+        assert found == {zoom}
+        assert (f"zoom {zoom:g}x" in session.title("map")) == (zoom != 1)
+        await session.press("0")
+
+    return Effect("map", check=check)
+
+
+def _pans(dx: int, dy: int) -> Effect:
+    async def check(session: Session, key: str) -> None:
+        middle = Window(4, 0.5, 0.5)
+        await session.select(window_a=middle, window_b=middle)
+        before, words = session.selection.window_a, session.text()
+        await session.press(key)
+        after = session.selection.window_a
+        assert (after.x - before.x, after.y - before.y) == pytest.approx((dx / 16, dy / 16))
+        assert session.text() != words
+        await session.press("0")
+
+    return Effect("map", {"example": 4}, check=check)
+
+
 EFFECTS: dict[str, Effect] = {
+    "whole": _zooms("plus", 1),
+    "pan-left": _pans(-1, 0),
+    "pan-right": _pans(1, 0),
+    "pan-up": _pans(0, 1),
+    "pan-down": _pans(0, -1),
+    "path": Effect(changes={"path": True}, shows="layers 0-3"),
+    "density": Effect(changes={"density": "on"}, shows=" a cell"),
     "move-left": Effect(changes={"head": 0}, shows="head 1.0"),
     "move-right": Effect(changes={"head": 2}, shows="head 1.2"),
     "move-up": Effect(changes={"head_layer": 0}, shows="head 0.1"),
@@ -671,6 +706,53 @@ def _active(session: Session) -> str:
 async def _click(session: Session, x: int, y: int) -> None:
     await session.pilot.click(offset=(x, y))
     await session.settle()
+
+
+async def _mouse(session: Session, kind: type[events.MouseEvent], x: int, y: int) -> None:
+    """What a terminal sends of the mouse, its left button down."""
+    button = 0 if kind is events.MouseMove and session.app.mouse_captured is None else 1
+    event = kind(None, x, y, 0, 0, button, False, False, False, x, y, None)
+    session.app.post_message(event)
+    await session.settle()
+
+
+async def test_dragging_on_the_map_marks_what_is_inside(files: tuple[Path, Path]) -> None:
+    async with running(files) as session:
+        await session.select(**START, scope="all")
+        left, top = session.inside("map")
+        part = session.screen.panes["map"]._drawn[0]  # type: ignore[attr-defined]
+        cells = part.view.cells(part.coordinates)
+        (x0, y0), (x1, y1) = cells.min(axis=0).tolist(), cells.max(axis=0).tolist()
+        x1, y1 = (x0 + x1) // 2, (y0 + y1) // 2
+        await _mouse(session, events.MouseDown, left + x0, top + y0)
+        await _mouse(session, events.MouseMove, left + x0 + 3, top + y0 + 1)
+        assert "let go to mark" in session.text() and not session.selection.marked
+        await _mouse(session, events.MouseMove, left + x1, top + y1)
+        await _mouse(session, events.MouseUp, left + x1, top + y1)
+        inside = (cells >= (x0, y0)).all(axis=1) & (cells <= (x1, y1)).all(axis=1)
+        assert session.selection.marked == set(inside.nonzero()[0].tolist()) != set()
+        assert session.selection.example == START["example"]  # the drag was no click
+        assert "let go" not in session.text() and _active(session) == "map"
+        await _click(session, left + x0, top + y0)  # and the next click is one
+        assert session.screen.panes["map"]._cursor >= 0  # type: ignore[attr-defined]
+
+
+async def test_the_mouse_wheel_zooms_in_where_it_points(files: tuple[Path, Path]) -> None:
+    async with running(files) as session:
+        await session.select(**(START | {"view": "A"}), scope="all")
+        left, top = session.inside("map")
+        part = session.screen.panes["map"]._drawn[0]  # type: ignore[attr-defined]
+        x, y = part.view.cells(part.coordinates[[30]])[0].tolist()
+        for _ in range(4):
+            await _mouse(session, events.MouseScrollUp, left + x, top + y)
+        assert session.selection.window_a.zoom == pytest.approx(4)
+        assert session.selection.window_b.zoom == 1 and "zoom 4x" in session.title("map")
+        part = session.screen.panes["map"]._drawn[0]  # type: ignore[attr-defined]
+        now = part.view.cells(part.coordinates[[30]])[0]
+        assert abs(now - (x, y)).max() <= 3
+        for _ in range(4):
+            await _mouse(session, events.MouseScrollDown, left + x, top + y)
+        assert session.selection.window_a.zoom == 1
 
 
 async def test_clicks_choose_what_was_clicked(files: tuple[Path, Path]) -> None:

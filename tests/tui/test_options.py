@@ -19,6 +19,7 @@ from tui.options import OPTIONS, Unknown, apply, command, harmless
 from tui.project import Project
 from tui.state import Selection
 from tui.views import listing
+from tui.window import WHOLE, Window
 
 NOT_TYPED: frozenset[str] = frozenset()
 """Fields of the selection that no command says."""
@@ -28,6 +29,9 @@ def test_every_field_of_the_selection_has_its_option() -> None:
     """A new field needs a row in the table, or Y would copy a command that leads elsewhere."""
     fields = {f.name for f in dataclasses.fields(Selection)}
     assert fields - NOT_TYPED == {name for option in OPTIONS for name in option.fields}
+
+
+windows = st.just(WHOLE) | st.builds(Window, st.floats(1, 1024), st.floats(0, 1), st.floats(0, 1))
 
 
 def read_back(project: Project, words: list[str]) -> Selection:
@@ -73,6 +77,10 @@ def selections(data: st.DataObject, p: Project) -> Selection:
         filter=draw(st.sampled_from(["", 'id != unknown and not text = "\'x $y"', "text ~ /e|a/"])),
         search=draw(st.sampled_from(["", "e", "/e|$(a)/"])),
         sort=draw(st.sampled_from(["", "id", "-text", *listing.sortable(p)])),
+        window_a=draw(windows),
+        window_b=draw(windows),
+        path=draw(st.booleans()),
+        density=draw(st.sampled_from(state.DENSITIES)),
     )
     return p.settled(state.valid(chosen, limits))
 

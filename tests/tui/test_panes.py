@@ -32,6 +32,7 @@ from tui.plots.canvas import Canvas
 from tui.project import Project
 from tui.state import Selection
 from tui.views.answers import Missing
+from tui.window import Window
 
 SIZES = [(78, 16), (124, 9), (32, 41), (61, 15), (1, 1), (5, 2), (20, 3)]
 LOOKS = [
@@ -240,6 +241,10 @@ CHANGES: dict[str, Any] = {
     "measure": "tsne",
     "grouping": "gold",
     "gap": True,
+    "window_a": Window(2, 0.4, 0.4),
+    "window_b": Window(2, 0.4, 0.4),
+    "path": True,
+    "density": "on",
     "attention_view": "table",
     "query": 3,
     "key": 4,

@@ -14,6 +14,7 @@ from tui.actions import ACTIONS, BY_NAME, PANES, footer, key_table, shown
 from tui.commands import COMMANDS, Refused
 from tui.project import Project
 from tui.state import History, KindLimits, Limits, Selection
+from tui.window import Window
 
 LIMITS = Limits(
     views=("A", "B", "B−A"),
@@ -48,6 +49,10 @@ selections = st.builds(
     grouping=names,
     gap=st.booleans(),
     pinned=st.none() | numbers,
+    window_a=st.builds(Window, st.floats(), st.floats(), st.floats()),
+    window_b=st.builds(Window, st.floats(), st.floats(), st.floats()),
+    path=st.booleans(),
+    density=st.sampled_from(["auto", "on", "off"]),
     query=st.none() | st.integers(0, 9),
     key=st.none() | st.integers(0, 9),
 )
@@ -402,11 +407,20 @@ def test_any_sequence_stays_valid_and_can_be_taken_back_exactly(
 # -- commands ---------------------------------------------------------------------------------
 
 
+ON_THE_MAP = ("more", "less", "whole", "pan-left", "pan-right", "pan-up", "pan-down")
+
+
+@pytest.mark.parametrize("name", ON_THE_MAP)
+def test_what_only_the_map_can_do_is_refused_elsewhere(name: str, compared: Project) -> None:
+    with pytest.raises(Refused, match="3 goes there"):
+        COMMANDS[name](compared, compared.first_selection())
+
+
 def test_every_command_is_an_action() -> None:
     assert set(COMMANDS) <= set(BY_NAME)
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"kind", "weighted"}))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"kind", "weighted", *ON_THE_MAP}))
 def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) -> None:
     s = replace(compared.first_selection(), layer=1, head_layer=1, head=1, example=1)
     s = replace(state.toggle_marks(s, [0]), filter="pairs > 0", search="e", sort="-score")
@@ -431,6 +445,8 @@ def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) 
         "clear": {"marked", "scope"},
         "filter": {"filter", "search"},
         "reverse": {"sort"},
+        "path": {"path"},
+        "density": {"density"},
     }
     changed = state.changed_fields(s, COMMANDS[name](compared, s))
     assert changed == fields[name.rpartition("-")[2]]

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import copying, state, tables, text
+from .. import copying, map_path, map_points, state, tables, text
 from ..actions import PaneName
 from ..export import Data
+from ..map_lines import Strip, colour_line, layer_strip
 from ..pane import Context, Pane
+from ..plots import plane
 from ..plots import scatter as plot
 from ..plots.canvas import Canvas
-from ..plots.scale import Scale, legend
 from ..state import Selection
-from ..views.answers import Mention, Side
+from ..views.answers import Side
+from ..window import WHOLE, Window
 
 _SIDE_BY_SIDE = 64
 """Columns from which A and B stand side by side in the B − A view."""
-_MOST_STARS = 60
-"""Mentions that are starred at most: the tokens of a long text would cover the whole map."""
+_STEP = 2.0
+"""How much larger a key draws the map; the wheel takes two steps for that."""
+_PANS = {"pan-left": (-1, 0), "pan-right": (1, 0), "pan-up": (0, 1), "pan-down": (0, -1)}
+_PAN = 0.25
+"""Share of what is shown that a key moves it by."""
 
 
 @dataclass
 class _Box:
-    """A rectangle being drawn: its fixed corner and the moving one, in cells of the map."""
+    """A rectangle being drawn: its fixed corner and the moving one, in cells of a map.
 
+    Attributes:
+        on: the map, 0 or 1.
+        dragged: the mouse draws it.
+    """
+
+    on: int
     x: int
     y: int
     to_x: int
     to_y: int
+    dragged: bool = False
+
+    @property
+    def rectangle(self) -> tuple[int, int, int, int]:
+        """Left, top, width, height."""
+        left, right = sorted((self.x, self.to_x))
+        top, bottom = sorted((self.y, self.to_y))
+        return left, top, right - left + 1, bottom - top + 1
 
 
 @dataclass(frozen=True)
@@ -41,9 +59,18 @@ class _Drawn:
 
     side: Side
     left: int
-    view: plot.View
+    ground: plot.Ground
     coordinates: npt.NDArray[np.float32]
-    undefined: int
+
+    @property
+    def view(self) -> plane.View:
+        """Where data lie on its cells."""
+        return self.ground.view
+
+    @property
+    def undefined(self) -> int:
+        """Points without a place."""
+        return self.ground.undefined
 
 
 class MapPane(Pane):
@@ -52,7 +79,9 @@ class MapPane(Pane):
     name: ClassVar[PaneName] = "map"
     depends: ClassVar[frozenset[str]] = frozenset(
         {"view", "example", "pair", "item", "layer", "colouring", "marked"}
+        | {"window_a", "window_b", "path", "density"}
     )
+    drags: ClassVar[bool] = True
     help: ClassVar[str] = (
         "Every point is a word piece, placed by t-SNE of its hidden state in this layer (0 is the "
         "embeddings). `[` `]` go through the layers, `c` changes the column that colours the "
@@ -61,8 +90,20 @@ class MapPane(Pane):
         "around the chosen word), ▸ the chosen word among them.\n\n"
         "The arrows jump from point to point; `enter` selects the example of the point under the "
         "cursor, `space` marks it, `b` begins a rectangle whose corner the arrows move, `enter` "
-        "then marks all points inside. Head grid and distances follow the marked points' "
-        "examples.\n\n"
+        "then marks all points inside (or drag the mouse). Head grid and distances follow the "
+        "marked points' examples.\n\n"
+        "`+` and `-` draw the map larger around the cursor, or smaller (the mouse wheel does so "
+        "where it points), shift with an arrow shows the part beside it, `0` all of it. The part "
+        "stays while you go through the layers; the title says how many times larger it is, and "
+        "how many ★ lie outside. Where there are over four points to a cell, shades show how many "
+        "a cell holds, by steps of the logarithm; `D` does so at any time.\n\n"
+        "The bars beside the layers say how faithful each map is, between the least and the most "
+        "faithful one; click one to go there.\n\n"
+        "`i` draws the path of up to four points through all layers (two, of more than twelve "
+        "layers): the marked ones if they are few, else the example's, the chosen pair or word "
+        "first. Numbers are layers. Each "
+        "map is scaled to its own frame, so a path shows which neighbourhoods a token passes, not "
+        "how far it goes.\n\n"
         "**What to trust.** Distances between far groups, and the sizes of groups, mean little in "
         "t-SNE, and each layer is a map of its own. *Trust* (trustworthiness, 1 is perfect) and "
         "*recall* (share of true nearest neighbours kept) say how faithful the map of this layer "
@@ -73,7 +114,10 @@ class MapPane(Pane):
 
     def __init__(self) -> None:
         self._cursor = -1
+        self._on = 0  # which of the drawn maps the keys act on
         self._drawn: list[_Drawn] = []
+        self._stars_outside = 0
+        self._strip: tuple[int, Strip] | None = None  # and its row
         self._box: _Box | None = None
 
     def heading(self, c: Context) -> str:
@@ -82,25 +126,50 @@ class MapPane(Pane):
         return made.partition(" (")[0] or super().heading(c)
 
     def title(self, c: Context) -> str:
-        """Model, layer, colouring."""
-        s = c.selection
-        who = "" if not c.project.two else f"{c.project.short(s.view)} · "
+        """Model, layer, whose tokens, colouring, part of the map."""
+        s, project = c.selection, c.project
+        who = "" if not project.two else f"{project.short(s.view)} · "
         if s.view == "B−A":
-            who = "A | B · " if len(self._drawn) > 1 else f"B {c.project.name('B')} · "
-        title = f"{who}layer {s.layer} · by {c.project.colouring_title(s.colouring)}"
-        there = len(c.project.mentions(s.example))
-        if there > _MOST_STARS:
-            title += f" · {c.look.marks.star} {_MOST_STARS} of {there:,}"
+            who = "A | B · " if len(self._drawn) > 1 else f"B {project.name('B')} · "
+        whose = str(project.a.meta.settings.get("side") or "")
+        whose = f" · {whose} tokens" if whose in ("source", "target") else ""
+        title = f"{who}layer {s.layer}{whose}{self._zoom_words(c)}"
+        title += f" · by {project.colouring_title(s.colouring)}"
+        columns = project.limits.colourings
+        if s.colouring in columns and len(columns) > 1:
+            title += f" ({columns.index(s.colouring) + 1} of {len(columns)})"
+        star = c.look.marks.star
+        if self._stars_outside:
+            title += f" · {self._stars_outside} {star} outside"
+        there = len(project.mentions(s.example))
+        if there > map_points.MOST_STARS:
+            title += f" · {star} {map_points.MOST_STARS} of {there:,}"
         return title
 
+    def _zoom_words(self, c: Context) -> str:
+        zooms = [f"{map_points.window(c, drawn.side).zoom:.3g}" for drawn in self._drawn]
+        if set(zooms) <= {"1"}:
+            return ""
+        return f" · zoom {' | '.join(zooms) if len(set(zooms)) > 1 else zooms[0]}x"
+
     # -- drawing ----------------------------------------------------------------------------
+
+    def ready(self, c: Context) -> bool:
+        """Whether the maps of all layers were read, if a path goes through them."""
+        return not c.selection.path or all(map_path.ready(c, side) for side in c.project.sides)
+
+    def prepare(self, c: Context) -> None:
+        """Reads the maps of all layers for the path."""
+        for side in c.project.sides:
+            map_path.stops(c, side)
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
         """The map (two of them for B − A if they fit), legend, layers with their quality."""
         canvas = Canvas(width, height, ascii_only=c.look.ascii)
         sides = self._sides(c, width)
         rows = max(1, height - (2 if height > 5 else 1))
-        self._drawn = []
+        self._drawn, self._stars_outside = [], 0
+        self._on = min(self._on, len(sides) - 1)
         each = (width - (len(sides) - 1)) // len(sides)
         for number, side in enumerate(sides):
             left = number * (each + 1)
@@ -111,10 +180,12 @@ class MapPane(Pane):
             for drawn in self._drawn:
                 label = f"{drawn.side} {c.project.name(drawn.side)}"
                 canvas.put(drawn.left, 0, text.cut(label, each), c.look.header)
+        shown = [(drawn.side, drawn.ground) for drawn in self._drawn]
         if height > 5:
-            x = canvas.put(0, height - 2, f"{sides[-1]} ", c.look.header) if len(sides) > 1 else 0
-            canvas.blit(x, height - 2, self._legend(c, width - x))
-        canvas.blit(0, height - 1, self._layers(c, width, sides))
+            canvas.blit(0, height - 2, colour_line(c, width, shown))
+        strip = layer_strip(c, width, shown, sides)
+        self._strip = (height - 1, strip)
+        canvas.blit(0, height - 1, strip.canvas)
         return canvas
 
     def _sides(self, c: Context, width: int) -> tuple[Side, ...]:
@@ -125,158 +196,101 @@ class MapPane(Pane):
     def _one(
         self, c: Context, canvas: Canvas, side: Side, left: int, width: int, rows: int
     ) -> None:
-        s, project = c.selection, c.project
-        xy = project.coordinates(side, s.layer)
-        classes, values = self._colours(c, side)
-        marked = None
-        if s.marked:
-            marked = np.zeros(len(xy), dtype=bool)
-            marked[project.point_rows(side, s.marked)] = True
+        xy = c.project.coordinates(side, c.selection.layer)
+        ground = map_points.drawn_ground(c, side, width, rows)
+        path = c.selection.path
+        stars = map_points.stars(c, side, map_path.inks(c, side) if path else None)
         cursor = self._cursor_row(c, side) if c.focused else None
         drawn = plot.scatter(
             xy,
-            classes,
+            map_points.colours(c, side)[0],
             c.look,
             width,
             rows,
-            values=values,
-            scale=self._scale(c),
-            stars=self._stars(c, side),
-            marked=marked,
+            stars=stars,
+            marked=map_points.marked(c, side),
             cursor=cursor,
+            below=map_path.with_routes(c, side, ground) if path else ground,
         )
         canvas.blit(left, 0, drawn.canvas)
-        self._drawn.append(_Drawn(side, left, drawn.view, xy, drawn.undefined))
-        if self._box is not None and len(self._drawn) == 1:
-            self._draw_box(c, canvas, self._box)
-            words = f" box on {side}: arrows move its corner, enter marks inside, esc gives up "
-            canvas.put(left, rows - 1, text.cut(words, width), replace(c.look.accent, reverse=True))
-        elif cursor is not None and rows > 3:
-            self._under_cursor(c, canvas, left, width, rows, side)
+        self._drawn.append(_Drawn(side, left, ground, xy))
+        hidden = sum(not ground.dots.visible[star.point] for star in stars)
+        self._stars_outside = max(self._stars_outside, hidden)
+        self._words(c, canvas, left, width, rows)
+
+    def _words(self, c: Context, canvas: Canvas, left: int, width: int, rows: int) -> None:
+        """What stands over the foot of the map drawn last: box, point under the cursor, path."""
+        side, number = self._drawn[-1].side, len(self._drawn) - 1
+        ink = replace(c.look.accent, reverse=True)
+        y = rows - 1
+        if self._box is not None:
+            if self._box.on == number:
+                self._draw_box(canvas, left, self._box)
+                words = f" box on {side}: arrows move its corner, enter marks inside, esc gives up "
+                words = f" box on {side}: let go to mark inside " if self._box.dragged else words
+                canvas.put(left, y, text.cut(words, width), ink)
+            return
+        if c.focused and self._cursor_row(c, side) is not None and rows > 3:
+            words = c.project.point_words(side, self._cursor, c.selection.colouring)
+            canvas.put(left, y, text.cut(f" {words} ", width), ink)
+            y -= 1
+        if c.selection.path and rows > 4:
+            canvas.put(left, y, map_path.caution(c, side, width), c.look.muted)
 
     def _cursor_row(self, c: Context, side: Side) -> int | None:
         """Row of the point under the cursor in a model's file; None without one."""
         row = c.project.point_row(side, self._cursor) if self._cursor >= 0 else -1
         return row if row >= 0 else None
 
-    def _stars(self, c: Context, side: Side) -> list[plot.Star]:
-        """A star per point of the selected example, labelled once per mention, the chosen first."""
-        project, s = c.project, c.selection
-        chosen = {t for a, b in project.spans(s) for t in range(a, b)}
-        item = project.item_span(s)
-        stars = []
-        for mention in _starred(c):
-            rows = [row for p in mention.points if (row := project.point_row(side, p)) >= 0]
-            aimed = item is not None and item[0] <= mention.token < item[1]
-            label = f"{c.look.marks.cursor}{mention.text}" if aimed else mention.text
-            for number, row in enumerate(rows):
-                last = number > 0 or not (aimed or mention.token in chosen)
-                stars.append((last, plot.Star(row, label if number == 0 else "")))
-        return [star for _, star in sorted(stars, key=lambda found: found[0])]
+    def _draw_box(self, canvas: Canvas, left: int, box: _Box) -> None:
+        x, y, w, h = box.rectangle
+        canvas.restyle(left + x, y, w, 1, reverse=True)
+        canvas.restyle(left + x, y + h - 1, w, 1, reverse=True)
+        canvas.restyle(left + x, y, 1, h, reverse=True)
+        canvas.restyle(left + x + w - 1, y, 1, h, reverse=True)
 
-    def _colours(
-        self, c: Context, side: Side
-    ) -> tuple[npt.NDArray[np.int32] | None, npt.NDArray[np.float32] | None]:
-        column = c.selection.colouring
-        if not column:
-            return None, None
-        if c.project.is_continuous(column):
-            return None, c.project.numbers(side, column)
-        return c.project.classes(side, column)[0], None
+    # -- keys -------------------------------------------------------------------------------
 
-    def _scale(self, c: Context) -> Scale | None:
-        """Range of a continuous column, the same for A and B; None for other columns."""
-        sides: tuple[Side, ...] = ("A", "B") if c.project.two else ("A",)
-        values = [v for side in sides if (v := self._colours(c, side)[1]) is not None]
-        return Scale.of(np.concatenate(values)) if values else None
-
-    def _under_cursor(
-        self, c: Context, canvas: Canvas, left: int, width: int, rows: int, side: Side
-    ) -> None:
-        """Says what the point under the cursor is."""
-        words = c.project.point_words(side, self._cursor, c.selection.colouring)
-        line = text.cut(f" {words} ", width)
-        canvas.put(left, rows - 1, line, replace(c.look.accent, reverse=True))
-
-    def _draw_box(self, c: Context, canvas: Canvas, box: _Box) -> None:
-        x, y, w, h = _rectangle(box)
-        canvas.restyle(x, y, w, 1, reverse=True)
-        canvas.restyle(x, y + h - 1, w, 1, reverse=True)
-        canvas.restyle(x, y, 1, h, reverse=True)
-        canvas.restyle(x + w - 1, y, 1, h, reverse=True)
-
-    def _legend(self, c: Context, width: int) -> Canvas:
-        s, project = c.selection, c.project
-        side = project.side(s.view)
-        classes, values = self._colours(c, side)
-        if values is not None and (scale := self._scale(c)) is not None:
-            title = project.colouring_title(s.colouring)
-            return legend(c.look, scale, width, note=title, lines=True)
-        if classes is None:
-            return Canvas(width, 1, ascii_only=c.look.ascii)
-        labels = project.classes(side, s.colouring)[1]
-        counts = np.bincount(classes[classes >= 0], minlength=len(labels)).tolist()
-        unknown = int((classes < 0).sum())
-        return plot.class_legend(labels, counts, c.look, width, unknown=unknown)
-
-    def _layers(self, c: Context, width: int, sides: tuple[Side, ...]) -> Canvas:
-        """The layers with the chosen one marked, number of points, quality of the map."""
-        look, s = c.look, c.selection
-        canvas = Canvas(width, 1, ascii_only=look.ascii)
-        x = canvas.put(0, 0, "layer", look.muted)
-        layers = range(c.project.limits.layers + 1)
-        if len(layers) * 3 > width - 30:
-            x = canvas.put(x + 1, 0, f"{s.layer} of 0-{layers[-1]}", look.accent)
-        else:
-            for layer in layers:
-                ink = replace(look.accent, reverse=True) if layer == s.layer else look.muted
-                x = canvas.put(x + 1, 0, str(layer), ink)
-        count = f"  {self._count(c, sides)}"
-        if undefined := max((drawn.undefined for drawn in self._drawn), default=0):
-            count += f" ({undefined:,} have no place)"
-        x = canvas.put(x, 0, count, look.muted)
-        qualities = {side: c.project.file(side).quality for side in sides}
-        for name in qualities[sides[-1]]:
-            numbers = [
-                (f"{side} " if len(sides) > 1 else "") + look.number(float(found[name][s.layer]))
-                for side, found in qualities.items()
-                if name in found
-            ]
-            word = f"  {_short(name)} {' '.join(numbers)}"
-            if x + len(word) <= width:
-                x = canvas.put(x, 0, word, look.muted)
-        return canvas
-
-    def _count(self, c: Context, sides: tuple[Side, ...]) -> str:
-        """How many points there are; those of each model if it has points of its own."""
-        counts = [len(c.project.file(side).points) for side in sides]
-        if c.project.points.shared or len(sides) == 1:
-            return text.many(counts[-1], "point")
-        return (
-            ", ".join(f"{s} {count:,}" for s, count in zip(sides, counts, strict=True)) + " points"
-        )
-
-    # -- keys and mouse ---------------------------------------------------------------------
+    @property
+    def _here(self) -> _Drawn:
+        """The map that the keys act on."""
+        return self._drawn[min(self._on, len(self._drawn) - 1)]
 
     def move(self, c: Context, dx: int, dy: int) -> Selection:
-        """Moves the corner of the rectangle, or jumps to the next point in that direction."""
+        """Moves the corner of the rectangle, or jumps to the next point in that direction.
+
+        If the part that is shown has none, it moves to the next point beyond.
+        """
         if not self._drawn:
             return c.selection
-        view = self._drawn[0].view
         if self._box is not None:
+            view = self._drawn[self._box.on].view
             self._box.to_x = state.clamp(self._box.to_x + 2 * dx, view.width)
             self._box.to_y = state.clamp(self._box.to_y + dy, view.height)
             return c.selection
-        side = self._drawn[0].side
-        start = self._cursor_row(c, side)
-        if start is None:
-            points = self._points_of(c, side)
-            if points or len(self._drawn[0].coordinates):
-                self._cursor = points[0] if points else c.project.point_number(side, 0)
-            return c.selection
+        here = self._here
+        view, xy, seen = here.view, here.coordinates, here.ground.dots.visible
+        start = self._cursor_row(c, here.side)
+        if start is None or not seen[start]:
+            rows = [c.project.point_row(here.side, p) for p in self._points_of(c, here.side)]
+            row = next((row for row in rows if seen[row]), -1)
+            row = row if row >= 0 else plane.nearest(view, xy, view.width // 2, view.height // 2)
+            return self._step_to(c, here, row)
         steps = (max(-1, min(1, dx)), max(-1, min(1, dy)))
-        row = plot.toward(view, self._drawn[0].coordinates, start, *steps)
-        self._cursor = c.project.point_number(side, row)
+        row = plane.toward(view, xy, start, *steps, dots=here.ground.dots)
+        part = map_points.window(c, here.side)
+        if row != start or part.zoom == 1:
+            return self._step_to(c, here, row)
+        box = map_points.frame(c, here.side, c.selection.layer)
+        size = (round(view.width * part.zoom), round(view.height * part.zoom))
+        row = plane.toward(plane.View(box, *size), xy, start, *steps)
+        self._step_to(c, here, row)
+        x, y = box.shares(*xy[row].astype(float).tolist())
+        return _shown(c, here.side, replace(part, x=x, y=y)) if row != start else c.selection
+
+    def _step_to(self, c: Context, here: _Drawn, row: int) -> Selection:
+        if row >= 0:
+            self._cursor = c.project.point_number(here.side, row)
         return c.selection
 
     def _points_of(self, c: Context, side: Side) -> list[int]:
@@ -286,7 +300,7 @@ class MapPane(Pane):
 
     def jump(self, c: Context, end: bool) -> Selection:
         """Moves the cursor to the first or last point of the selected example."""
-        side = self._drawn[0].side if self._drawn else c.project.side(c.selection.view)
+        side = self._here.side if self._drawn else c.project.side(c.selection.view)
         points = self._points_of(c, side)
         if points:
             self._cursor = points[-1 if end else 0]
@@ -317,13 +331,13 @@ class MapPane(Pane):
         """Begins a rectangle around the cursor, or in the middle."""
         if not self._drawn:
             return None
-        drawn = self._drawn[0]
+        drawn = self._here
         x, y = drawn.view.width // 2, drawn.view.height // 2
         row = self._cursor_row(c, drawn.side)
         if row is not None:
             cell = drawn.view.cells(drawn.coordinates[[row]])[0].tolist()
             x, y = cell if cell[0] >= 0 else (x, y)
-        self._box = _Box(max(0, x - 4), max(0, y - 2), x, y)
+        self._box = _Box(self._drawn.index(drawn), max(0, x - 4), max(0, y - 2), x, y)
         self._box.to_x = state.clamp(x + 4, drawn.view.width)
         self._box.to_y = state.clamp(y + 2, drawn.view.height)
         return c.selection
@@ -334,38 +348,105 @@ class MapPane(Pane):
         self._box = None
         return c.selection if had else None
 
-    def _inside(self, c: Context, box: _Box) -> list[int]:
-        x, y, w, h = _rectangle(box)
-        drawn = self._drawn[0]
-        cells = drawn.view.cells(drawn.coordinates)
-        inside = (cells[:, 0] >= x) & (cells[:, 0] < x + w)
-        inside &= (cells[:, 1] >= y) & (cells[:, 1] < y + h)
-        rows = np.flatnonzero(inside).tolist()
-        return [c.project.point_number(drawn.side, row) for row in rows]
+    def act(self, c: Context, name: str) -> Selection | None:
+        """Draws the map larger or smaller, shows another part, or how crowded its cells are."""
+        s = c.selection
+        if name in ("more", "less"):
+            factor = _STEP if name == "more" else 1 / _STEP
+            for side in c.project.sides:
+                s = _shown(replace(c, selection=s), side, self._zoomed(c, side, factor))
+            return s
+        if name == "whole":
+            return replace(s, window_a=WHOLE, window_b=WHOLE)
+        if name in _PANS:
+            dx, dy = (_PAN * step for step in _PANS[name])
+            return replace(s, window_a=s.window_a.moved(dx, dy), window_b=s.window_b.moved(dx, dy))
+        if name == "density" and self._drawn:
+            return replace(s, density="off" if self._here.ground.edges else "on")
+        return None
+
+    def _zoomed(self, c: Context, side: Side, factor: float) -> Window:
+        """A model's part drawn larger: the cursor's point stays in its place, if it is seen."""
+        part, row = map_points.window(c, side), self._cursor_row(c, side)
+        x, y = part.x, part.y
+        if row is not None:
+            box = map_points.frame(c, side, c.selection.layer)
+            xy = c.project.coordinates(side, c.selection.layer)[row]
+            place = box.shares(*xy.astype(float).tolist())
+            if all(abs(at - mid) * part.zoom <= 0.5 for at, mid in zip(place, (x, y), strict=True)):
+                x, y = place
+        return part.zoomed(factor, x, y)
+
+    # -- mouse ------------------------------------------------------------------------------
+
+    def _at(self, x: int, y: int) -> int | None:
+        """Which of the maps is drawn at a cell."""
+        for number, drawn in enumerate(self._drawn):
+            across = drawn.left <= x < drawn.left + drawn.view.width
+            if across and 0 <= y < drawn.view.height:
+                return number
+        return None
 
     def click(self, c: Context, x: int, y: int) -> Selection:
-        """Selects the example of the nearest point."""
-        for drawn in self._drawn:
-            if drawn.left <= x < drawn.left + drawn.view.width and y < drawn.view.height:
-                row = plot.nearest(drawn.view, drawn.coordinates, x - drawn.left, y)
-                if row < 0:
-                    return c.selection
-                return self._choose(c, c.project.point_number(drawn.side, row))
-        return c.selection
+        """Selects the example of the nearest point, or the layer in the strip."""
+        if self._strip is not None and self._strip[0] == y:
+            layer = self._strip[1].layer(x)
+            step = 0 if layer is None else layer - c.selection.layer
+            return state.step_layer(c.selection, c.project.limits, step) if step else c.selection
+        number = self._at(x, y)
+        if number is None:
+            return c.selection
+        self._on, drawn = number, self._drawn[number]
+        row = plane.nearest(drawn.view, drawn.coordinates, x - drawn.left, y)
+        return self._choose(c, c.project.point_number(drawn.side, row)) if row >= 0 else c.selection
+
+    def drag(
+        self, c: Context, start: tuple[int, int], place: tuple[int, int], done: bool
+    ) -> Selection | None:
+        """Draws a rectangle with the mouse, and marks what is inside when it is let go."""
+        number = self._at(*start)
+        if number is None:
+            return None
+        self._on, drawn = number, self._drawn[number]
+        to_x = state.clamp(place[0] - drawn.left, drawn.view.width)
+        to_y = state.clamp(place[1], drawn.view.height)
+        self._box = _Box(number, start[0] - drawn.left, start[1], to_x, to_y, dragged=True)
+        return self.enter(c) if done else c.selection
+
+    def wheel(self, c: Context, x: int, y: int, step: int) -> Selection:
+        """Draws the map under the mouse larger or smaller; what the mouse points at stays there."""
+        number = self._at(x, y)
+        if number is None:
+            return c.selection
+        drawn = self._drawn[number]
+        part = map_points.window(c, drawn.side)
+        across, up = (x - drawn.left + 0.5) / drawn.view.width, 1 - (y + 0.5) / drawn.view.height
+        factor = _STEP ** (-step / 2)
+        return _shown(c, drawn.side, part.zoomed(factor, *part.place(across, up)))
+
+    def _inside(self, c: Context, box: _Box) -> list[int]:
+        x, y, w, h = box.rectangle
+        drawn = self._drawn[min(box.on, len(self._drawn) - 1)]
+        columns, rows, visible = drawn.ground.dots
+        inside = visible & (columns >= 2 * x) & (columns < 2 * (x + w))
+        inside &= (rows >= 4 * y) & (rows < 4 * (y + h))
+        found = np.flatnonzero(inside)
+        numbers = c.project.points.numbers[drawn.side]
+        return (found if numbers is None else numbers[found]).tolist()
 
     def gist(self, c: Context, width: int) -> Canvas:
         """Layer and quality of the map."""
         canvas = Canvas(width, 1, ascii_only=c.look.ascii)
         x = canvas.put(0, 0, "map ", c.look.muted)
         side = c.project.side(c.selection.view)
-        canvas.blit(x, 0, self._layers(c, width - x, (side,)))
+        canvas.blit(x, 0, layer_strip(c, width - x, (), (side,)).canvas)
         return canvas
 
     # -- out --------------------------------------------------------------------------------
 
     def copy(self, c: Context) -> str:
         """The point under the cursor."""
-        side = self._drawn[0].side if self._drawn else c.project.side(c.selection.view)
+        side = self._here.side if self._drawn else c.project.side(c.selection.view)
         return copying.point(c, side, self._cursor)
 
     def data(self, c: Context) -> Data:
@@ -376,24 +457,8 @@ class MapPane(Pane):
         )
 
 
-def _starred(c: Context) -> list[Mention]:
-    """What is starred: the mentions of the example; of very many those around the chosen item."""
-    mentions = c.project.mentions(c.selection.example)
-    if len(mentions) <= _MOST_STARS:
-        return mentions
-    item = c.project.item_span(c.selection)
-    at = bisect_left([mention.token for mention in mentions], 0 if item is None else item[0])
-    first = max(0, min(at - _MOST_STARS // 2, len(mentions) - _MOST_STARS))
-    return mentions[first : first + _MOST_STARS]
-
-
-def _rectangle(box: _Box) -> tuple[int, int, int, int]:
-    """Left, top, width, height."""
-    left, right = sorted((box.x, box.to_x))
-    top, bottom = sorted((box.y, box.to_y))
-    return left, top, right - left + 1, bottom - top + 1
-
-
-def _short(name: str) -> str:
-    """A quality's name for the narrow line: "trustworthiness@15" becomes "trust@15"."""
-    return name.replace("trustworthiness", "trust")
+def _shown(c: Context, side: Side, part: Window) -> Selection:
+    """The selection with another part of a model's map."""
+    if side == "A":
+        return replace(c.selection, window_a=part)
+    return replace(c.selection, window_b=part)

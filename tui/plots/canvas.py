@@ -175,6 +175,18 @@ class Canvas:
             # the field values are the same for all, and applying them again changes nothing.
             block[block == ink_id] = changed
 
+    def restyle_where(self, cells: NDArray[np.bool_], **changes: Any) -> None:
+        """Change fields of the inks of some cells, [height, width].
+
+        Raises:
+            TypeError: If a field does not exist.
+        """
+        chosen = self._ids[cells]
+        found = np.arange(len(self._inks), dtype=np.int32)
+        for ink_id in np.unique(chosen).tolist():
+            found[ink_id] = self._ink_id(replace(self._inks[ink_id], **changes))
+        self._ids[cells] = found[chosen]
+
     def char(self, x: int, y: int) -> str:
         """Return what stands in a cell; "" is the second cell of a wide character."""
         return str(self._chars[y, x])

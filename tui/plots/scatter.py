@@ -6,6 +6,7 @@ most of its points have. The counting is one `bincount` over cell and class.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,97 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui import text as texts
-from tui.look import Ink, Look
+from tui.look import PLAIN, Ink, Look
 from tui.plots.canvas import Canvas
+from tui.plots.plane import Bounds, Dots, View
 from tui.plots.scale import Scale
 
-__all__ = ["Bounds", "Scatter", "Star", "View", "class_legend", "nearest", "scatter", "toward"]
+__all__ = [
+    "Ground",
+    "Mode",
+    "Scatter",
+    "Star",
+    "density_signs",
+    "ground",
+    "scatter",
+]
 
 Floats = NDArray[np.floating]
-Mode = Literal["auto", "dots", "glyphs"]
+Mode = Literal["auto", "dots", "glyphs", "density"]
 
+CROWDED = 4
+"""Points per cell of the map from which it shows how many points a cell holds."""
 _BRAILLE = np.array([" ", *(chr(0x2800 + bits) for bits in range(1, 256))])
 _DENSITY = np.array(list(".:o#@"))  # 1, 2-3, 4-7, 8-15, 16 and more points
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
-
-
-def _columns(xy: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return x and y, each contiguous: sums and comparisons along rows of two are slow."""
-    pairs = np.asarray(xy).reshape(-1, 2)
-    return pairs[:, 0].astype(np.float64), pairs[:, 1].astype(np.float64)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The rectangle of the data that is shown; y grows upwards."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    @classmethod
-    def of(cls, xy: Floats, margin: float = 0.03) -> Bounds:
-        """Return the box of the finite points, wider by the same share on every side.
-
-        Args:
-            xy: [n, 2].
-            margin: Share of the box's width and height that is added on each side.
-        """
-        x, y = _columns(xy)
-        finite = np.isfinite(x) & np.isfinite(y)
-        if not finite.any():
-            return cls(-1.0, -1.0, 1.0, 1.0)
-        x, y = x[finite], y[finite]
-        low, high = np.array([x.min(), y.min()]), np.array([x.max(), y.max()])
-        size = high - low
-        # Points in one place, or on one line, get room around them and stand in the middle.
-        pad = np.where(size > 0, size * margin, max(float(size.max()), 1.0) / 2)
-        (left, bottom), (right, top) = (low - pad).tolist(), (high + pad).tolist()
-        return cls(left, bottom, right, top)
-
-
-@dataclass(frozen=True)
-class View:
-    """Where data lie on a grid of cells.
-
-    Attributes:
-        bounds: What is shown of the data.
-        width: Cells across.
-        height: Cells down.
-    """
-
-    bounds: Bounds
-    width: int
-    height: int
-
-    def dots(self, xy: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Return dot columns [n] (0..2*width-1), dot rows [n] (0..4*height-1) and visibility [n].
-
-        The upper and right edges belong to the last dot. For points that are not visible (outside,
-        or not a number) the place means nothing.
-        """
-        b = self.bounds
-        x, y = _columns(xy)
-        visible = (x >= b.left) & (x <= b.right) & (y >= b.bottom) & (y <= b.top)
-        across = np.where(visible, (x - b.left) / (b.right - b.left), 0.0)
-        down = np.where(visible, (b.top - y) / (b.top - b.bottom), 0.0)
-        columns = np.clip((across * (2 * self.width)).astype(np.int64), 0, 2 * self.width - 1)
-        rows = np.clip((down * (4 * self.height)).astype(np.int64), 0, 4 * self.height - 1)
-        return columns, rows, visible
-
-    def cells(self, xy: Floats) -> NDArray[np.int64]:
-        """Return the cell (column, row) of each point, [n, 2]; (-1, -1) where it is not visible."""
-        columns, rows, visible = self.dots(xy)
-        found = np.stack([columns // 2, rows // 4], axis=1)
-        found[~visible] = -1
-        return found
-
-    def data(self, x: float, y: float) -> tuple[float, float]:
-        """Return the data coordinates of the middle of cell (x, y)."""
-        b = self.bounds
-        across, down = (x + 0.5) / max(self.width, 1), (y + 0.5) / max(self.height, 1)
-        return b.left + across * (b.right - b.left), b.top - down * (b.top - b.bottom)
+_SHADES = "░▒▓█"
+_SHADES_ASCII = ".:o@"
+_STRENGTHS = (Ink(dim=True), PLAIN, Ink(bold=True), Ink(bold=True, reverse=True))
 
 
 @dataclass(frozen=True)
@@ -114,10 +50,12 @@ class Star:
     Attributes:
         point: Its row in the coordinates.
         label: Its text; "" for none.
+        fg: Colour of the label; "" for that of the point's class.
     """
 
     point: int
     label: str = ""
+    fg: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +77,7 @@ class Scatter:
     unlabelled: int = 0
 
 
-def _braille(columns: NDArray[np.int64], rows: NDArray[np.int64], view: View) -> NDArray[np.uint8]:
+def _braille(columns: NDArray[np.int32], rows: NDArray[np.int32], view: View) -> NDArray[np.uint8]:
     """Return the braille bits of each cell, [height, width]."""
     grid = np.zeros((view.height * 4, view.width * 2), dtype=np.uint8)
     grid[rows, columns] = 1
@@ -149,7 +87,7 @@ def _braille(columns: NDArray[np.int64], rows: NDArray[np.int64], view: View) ->
     return bits
 
 
-def _majority(cells: NDArray[np.int64], classes: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _majority(cells: NDArray[np.int32], classes: NDArray[np.int32], size: int) -> NDArray[np.int64]:
     """Return the most frequent class of each cell, -1 for unknown; the lower one wins a tie.
 
     Args:
@@ -158,13 +96,14 @@ def _majority(cells: NDArray[np.int64], classes: NDArray[np.int64], size: int) -
         size: Number of cells.
     """
     count = int(classes.max(initial=-1)) + 2
-    shifted = np.where(classes < 0, count - 1, classes)
-    votes = np.bincount(cells * count + shifted, minlength=size * count).reshape(size, count)
+    shifted = cells.astype(np.int64) * count
+    shifted += np.where(classes < 0, count - 1, classes)
+    votes = np.bincount(shifted, minlength=size * count).reshape(size, count)
     found = votes.argmax(axis=1)
     return np.where(found == count - 1, -1, found)
 
 
-def _means(cells: NDArray[np.int64], values: Floats, size: int) -> NDArray[np.float64]:
+def _means(cells: NDArray[np.int32], values: Floats, size: int) -> NDArray[np.float64]:
     """Return the mean of the defined values of each cell; NaN where there are none."""
     defined = np.isfinite(values)
     count = np.bincount(cells[defined], minlength=size)
@@ -179,7 +118,43 @@ def _spread(inks: NDArray[np.int64], filled: NDArray[np.bool_]) -> NDArray[np.in
     return np.take_along_axis(np.where(filled, inks, 0), source, axis=1)
 
 
-def scatter(
+@dataclass(frozen=True)
+class Ground:
+    """All points of a map as they are drawn below stars, marks and cursor, which come and go.
+
+    Attributes:
+        canvas: The picture.
+        view: Where data lie on it.
+        dots: Where each point lies.
+        undefined: Points left out because a coordinate is not a number.
+        outside: Points left out because they lie outside the bounds.
+        edges: Least points of each shade of a picture that shows how many points a cell holds;
+            empty if it does not.
+        densest: Points in the fullest cell.
+    """
+
+    canvas: Canvas
+    view: View
+    dots: Dots
+    undefined: int
+    outside: int
+    edges: tuple[int, ...]
+    densest: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return sum(part.nbytes for part in self.dots)
+
+    def filled(self, points: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the cells [height, width] that hold one of the points [n]."""
+        chosen = points & self.dots.visible
+        width, height = self.view.width, self.view.height
+        cells = (self.dots.rows[chosen] // 4) * width + self.dots.columns[chosen] // 2
+        return (np.bincount(cells, minlength=width * height) > 0).reshape(height, width)
+
+
+def ground(
     xy: Floats,
     classes: NDArray[np.integer] | None,
     look: Look,
@@ -189,11 +164,8 @@ def scatter(
     values: Floats | None = None,
     scale: Scale | None = None,
     bounds: Bounds | None = None,
-    stars: Sequence[Star] = (),
-    marked: NDArray[np.bool_] | None = None,
-    cursor: int | None = None,
     mode: Mode = "auto",
-) -> Scatter:
+) -> Ground:
     """Draw points.
 
     Args:
@@ -205,61 +177,108 @@ def scatter(
         values: [n], colours by value (mean of each cell) and not by class.
         scale: Range of `values`; theirs by default.
         bounds: What is shown; all points by default.
-        stars: Points drawn above the others, the most important first.
-        marked: [n], points whose cells get a background.
-        cursor: The point under the cursor, drawn above all.
         mode: "dots" is braille (in ASCII: density), "glyphs" shows the class of each cell by its
-            glyph (values: by a digit 0-9 for tenths of the range), "auto" takes glyphs where colour
-            cannot tell classes apart.
+            glyph (values: by a digit 0-9 for tenths of the range), "density" how many points each
+            cell holds (shades; glyphs in four strengths where there is no colour). "auto" takes
+            density for more than `CROWDED` points per cell, else glyphs where colour cannot tell
+            classes apart, else dots.
     """
     xy = np.asarray(xy).reshape(-1, 2)
     view = View(bounds or Bounds.of(xy), max(width, 1), max(height, 1))
-    columns, rows, visible = view.dots(xy)
-    shown = _Shown(
-        view,
-        columns[visible],
-        rows[visible],
-        np.zeros(int(visible.sum()), np.int64)
-        if classes is None
-        else np.asarray(classes, np.int64)[visible],
-        None if values is None else np.asarray(values, np.float64)[visible],
-        scale or Scale.of([] if values is None else values),
-    )
+    dots = view.dots(xy)
+    shown = _Shown.of(view, dots, classes, values, scale)
     if mode == "auto":
-        mode = "glyphs" if look.depth == "none" else "dots"
+        crowded = len(shown.cells) > CROWDED * shown.size
+        mode = "density" if crowded else "glyphs" if look.depth == "none" else "dots"
     canvas = Canvas(width, height, look.ascii)
-    _draw_points(canvas, shown, look, mode, plain=classes is None and values is None)
-    if marked is not None:
-        places = np.unique(view.cells(xy[np.asarray(marked, bool)]), axis=0)
-        for x, y in places[places[:, 0] >= 0].tolist():
-            canvas.restyle(x, y, 1, 1, **_tint(look))
+    counts = np.bincount(shown.cells, minlength=shown.size).reshape(view.height, view.width)
+    densest = int(counts.max(initial=0))
+    edges = _edges(densest) if mode == "density" else ()
+    plain = classes is None and values is None
+    _draw_points(canvas, shown, look, mode, counts, edges, plain)
+    missing = len(xy) - len(shown.cells)
+    undefined = 0
+    if missing:
+        undefined = int(np.count_nonzero(~np.isfinite(xy[~dots.visible]).all(axis=1)))
+    return Ground(canvas, view, dots, undefined, missing - undefined, edges, densest)
+
+
+def scatter(
+    xy: Floats,
+    classes: NDArray[np.integer] | None,
+    look: Look,
+    width: int,
+    height: int,
+    *,
+    values: Floats | None = None,
+    scale: Scale | None = None,
+    bounds: Bounds | None = None,
+    mode: Mode = "auto",
+    stars: Sequence[Star] = (),
+    marked: NDArray[np.bool_] | None = None,
+    cursor: int | None = None,
+    below: Ground | None = None,
+) -> Scatter:
+    """Draw points, and above them marks, stars and cursor.
+
+    Args:
+        xy, classes, look, width, height, values, scale, bounds, mode: As for `ground`.
+        stars: Points drawn above the others, the most important first.
+        marked: [n], points whose cells get a background.
+        cursor: The point under the cursor, drawn above all.
+        below: What `ground` drew with the same arguments, if it did.
+    """
+    xy = np.asarray(xy).reshape(-1, 2)
+    below = below or ground(
+        xy, classes, look, width, height, values=values, scale=scale, bounds=bounds, mode=mode
+    )
+    canvas, view = Canvas(width, height, look.ascii), below.view
+    canvas.blit(0, 0, below.canvas)
+    if marked is not None and canvas.width and canvas.height:
+        canvas.restyle_where(below.filled(np.asarray(marked, bool)), **_tint(look))
     missing = _draw_stars(canvas, view, xy, stars, classes, look)
     if cursor is not None:
         x, y = view.cells(xy[[cursor]])[0].tolist()
         canvas.put(x, y, look.marks.aim, look.cursor)
-    undefined = int(np.count_nonzero(~np.isfinite(xy[~visible]).all(axis=1)))
-    outside = len(xy) - int(np.count_nonzero(visible)) - undefined
-    return Scatter(canvas, view, undefined, outside, missing)
+    return Scatter(canvas, view, below.undefined, below.outside, missing)
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """The visible points: their dots, classes and values."""
+    """The visible points: their cells, dots, classes and values."""
 
     view: View
-    columns: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    classes: NDArray[np.int64]
+    cells: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    classes: NDArray[np.int32] | None
     values: NDArray[np.float64] | None
     scale: Scale
+
+    @classmethod
+    def of(
+        cls,
+        view: View,
+        dots: Dots,
+        classes: NDArray[np.integer] | None,
+        values: Floats | None,
+        scale: Scale | None,
+    ) -> _Shown:
+        seen = slice(None) if dots.visible.all() else dots.visible
+        columns, rows = dots.columns[seen], dots.rows[seen]
+        return cls(
+            view,
+            (rows // 4) * view.width + columns // 2,
+            columns,
+            rows,
+            None if classes is None else np.asarray(classes, np.int32)[seen],
+            None if values is None else np.asarray(values, np.float64)[seen],
+            scale or Scale.of([] if values is None else values),
+        )
 
     @property
     def size(self) -> int:
         return self.view.width * self.view.height
-
-    @property
-    def cells(self) -> NDArray[np.int64]:
-        return (self.rows // 4) * self.view.width + self.columns // 2
 
 
 def _tint(look: Look) -> dict[str, object]:
@@ -267,35 +286,75 @@ def _tint(look: Look) -> dict[str, object]:
     return {"bg": look.marked.bg} if look.marked.bg else {"reverse": True}
 
 
-def _draw_points(canvas: Canvas, shown: _Shown, look: Look, mode: Mode, plain: bool) -> None:
-    """Draw the points as dots, density characters or glyphs."""
-    cells, size = shown.cells, shown.size
-    shape = (shown.view.height, shown.view.width)
-    counts = np.bincount(cells, minlength=size).reshape(shape)
+def _edges(densest: int) -> tuple[int, ...]:
+    """Return the least counts of the shades: equal steps of the logarithm, without empty ones."""
+    steps = len(_SHADES)
+    found = {math.ceil(max(densest, 1) ** (step / steps) - 1e-9) for step in range(steps)}
+    return tuple(sorted(found))
+
+
+def density_signs(look: Look, edges: Sequence[int], plain: bool) -> list[tuple[str, Ink]]:
+    """Return how each shade of a map is drawn that shows how many points a cell holds.
+
+    Args:
+        look: The terminal's look.
+        edges: Least points of each shade (see `Ground`).
+        plain: All points are alike. If they are not, and there are no colours to tell them apart,
+            their glyphs do, in as many strengths as there are shades.
+    """
+    if look.depth == "none" and not plain:
+        sign = "$" if look.ascii else "#"  # no class's glyph
+        return [(sign, how) for how in _STRENGTHS[-len(edges) :]]
+    return [(sign, PLAIN) for sign in (_SHADES_ASCII if look.ascii else _SHADES)[-len(edges) :]]
+
+
+def _glyph_inks(shown: _Shown, look: Look) -> tuple[NDArray[np.int64], list[Ink], NDArray[np.str_]]:
+    """Return the place of each cell's ink (flat), the inks, and the glyph of each cell (flat)."""
     if shown.values is not None:
-        means = _means(cells, shown.values, size)
+        means = _means(shown.cells, shown.values, shown.size)
         strokes = look.strokes(shown.scale.diverging)
-        inks = [*strokes, look.muted]
         place = shown.scale.steps(means, len(strokes)).astype(np.int64)
         tenths = np.array([*"0123456789", look.marks.undefined])
-        glyphs = tenths[shown.scale.steps(means, 10)]
+        inks, glyphs = [*strokes, look.muted], tenths[shown.scale.steps(means, 10)]
+    elif shown.classes is None:
+        place = np.zeros(shown.size, np.int64)
+        inks, glyphs = [look.text, look.muted], np.full(shown.size, look.marks.small)
     else:
-        place = _majority(cells, shown.classes, size)
+        place = _majority(shown.cells, shown.classes, shown.size)
         known = range(int(shown.classes.max(initial=-1)) + 1)
-        inks = [Ink(fg=look.category(index)[0]) for index in known]
-        inks = [look.text] if plain else inks
-        inks.append(Ink(fg=look.category(-1)[0]))
+        inks = [Ink(fg=look.category(index)[0]) for index in (*known, -1)]
         glyphs = np.array([*(look.category(index)[1] for index in known), "?"])[place]
-    place = np.where(place < 0, len(inks) - 1, place)
-    if mode == "glyphs" and not plain:
-        chars = glyphs.reshape(shape)
+    return np.where(place < 0, len(inks) - 1, place), inks, glyphs
+
+
+def _draw_points(
+    canvas: Canvas,
+    shown: _Shown,
+    look: Look,
+    mode: Mode,
+    counts: NDArray[np.int64],
+    edges: Sequence[int],
+    plain: bool,
+) -> None:
+    """Draw the points as dots, shades or glyphs."""
+    shape = counts.shape
+    place, inks, glyphs = _glyph_inks(shown, look)
+    place, glyphs = place.reshape(shape), glyphs.reshape(shape)
+    if mode == "density":
+        signs = density_signs(look, edges, plain)
+        level = np.maximum(np.searchsorted(edges, counts, side="right") - 1, 0)
+        chars = np.array([sign for sign, _ in signs])[level]
+        if look.depth == "none" and not plain:
+            chars, place = glyphs, place * len(signs) + level
+            inks = [how for _ in inks for _, how in signs]
+    elif mode == "glyphs" and not plain:
+        chars = glyphs
     elif look.ascii:
         chars = _DENSITY[np.minimum(np.log2(np.maximum(counts, 1)), 4).astype(np.int64)]
     else:
         chars = _BRAILLE[_braille(shown.columns, shown.rows, shown.view)]
     filled = counts > 0
-    ids = _spread(place.reshape(shape), filled)
-    canvas.paint(0, 0, np.where(filled, chars, " "), ids, inks)
+    canvas.paint(0, 0, np.where(filled, chars, " "), _spread(place, filled), inks)
 
 
 def _label_places(x: int, y: int, size: int, width: int, height: int) -> list[tuple[int, int]]:
@@ -347,7 +406,12 @@ def _draw_stars(
         if column < 0:
             missing += 1
             continue
-        canvas.put(column, row, text, replace(look.star, fg=colour if kind >= 0 else look.star.fg))
+        canvas.put(
+            column,
+            row,
+            text,
+            replace(look.star, fg=star.fg or (colour if kind >= 0 else look.star.fg)),
+        )
         taken[row, _span(column, size, x)] = True
     return missing
 
@@ -359,81 +423,3 @@ def _span(column: int, size: int, star: int) -> slice:
     """
     left = column - (column != star + 1)
     return slice(max(left, 0), column + size + (column + size != star))
-
-
-def nearest(view: View, xy: Floats, x: int, y: int) -> int:
-    """Return the point nearest to the middle of cell (x, y) as seen on the screen; -1 if none is.
-
-    Args:
-        view: Where data lie on the cells.
-        xy: [n, 2].
-        x: Column.
-        y: Row.
-    """
-    b = view.bounds
-    at = np.array(view.data(x, y))
-    dots = np.array([2 * view.width / (b.right - b.left), 4 * view.height / (b.top - b.bottom)])
-    squared = (((np.asarray(xy, np.float64) - at) * dots) ** 2).sum(axis=1)
-    squared[~view.dots(xy)[2]] = np.inf
-    return int(squared.argmin()) if squared.size and np.isfinite(squared.min()) else -1
-
-
-def toward(view: View, xy: Floats, point: int, dx: int, dy: int) -> int:
-    """Return the visible point that an arrow key leads to from `point`; itself if there is none.
-
-    It is the nearest of those in the quarter of the plane that the arrow points at, as seen on the
-    screen; points on the same dot are passed over.
-
-    Args:
-        view: Where data lie on the cells.
-        xy: [n, 2].
-        point: Row of the point the cursor is on; -1 starts from the middle.
-        dx: -1 left, 1 right, else 0.
-        dy: -1 up, 1 down, else 0.
-    """
-    columns, rows, visible = view.dots(xy)
-    if point < 0 or not visible[point]:
-        found = nearest(view, xy, view.width // 2, view.height // 2)
-        return found if found >= 0 else point
-    across, down = columns - columns[point], rows - rows[point]
-    ahead, aside = across * dx + down * dy, np.abs(across * dy) + np.abs(down * dx)
-    reachable = visible & (ahead > 0) & (aside <= ahead)
-    if not reachable.any():
-        return point
-    return int(np.where(reachable, ahead**2 + aside**2, np.inf).argmin())
-
-
-def class_legend(
-    labels: Sequence[str],
-    counts: Sequence[int],
-    look: Look,
-    width: int,
-    *,
-    unknown: int = 0,
-) -> Canvas:
-    """Draw glyph, name and count of each class in one row: `● coreferent 400  ■ not 508`.
-
-    What has no room is announced as `+3`, the number of classes that are not shown.
-
-    Args:
-        labels: Names of the classes, in class order.
-        counts: Points of each.
-        look: The terminal's look.
-        width: Cells.
-        unknown: Points of unknown class; shown if there are any.
-    """
-    canvas = Canvas(width, 1, look.ascii)
-    entries = [(index, *pair) for index, pair in enumerate(zip(labels, counts, strict=True))]
-    entries += [(-1, "unknown", unknown)] if unknown else []
-    x = 0
-    for place, (index, label, count) in enumerate(entries):
-        colour, glyph = look.category(index)
-        text = f" {texts.clean(label, look.ascii)} {count:,}"
-        left = len(entries) - place - 1
-        room = width - (len(f"  +{left} more") if left else 0)
-        if x + 1 + texts.width(text) > room:
-            canvas.put(x, 0, f"+{left + 1} more", look.muted)
-            break
-        x = canvas.put(x, 0, glyph, Ink(fg=colour, bold=True))
-        x = canvas.put(x, 0, text) + 2
-    return canvas

@@ -299,6 +299,8 @@ class MainScreen(Screen[None]):
             self.go("map")
             self.call_after_refresh(self.action_do, name)  # there must be a map to draw on
             return True
+        if name in ("path", "density") and not self.pane_widget("map").display:
+            self.go("map")  # what it changes must be seen
         return self._grant(widget, _wish(name, widget.page))
 
     def _back(self) -> None:

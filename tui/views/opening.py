@@ -83,7 +83,10 @@ def first_selection(p: Project) -> Selection:
 
 
 def _first_colouring(p: Project) -> str:
-    """What the model predicted, else the gold label, of the points, else of their examples."""
+    """What the model predicted, else the gold label, of the points, else of their examples.
+
+    Else the first column that says anything.
+    """
     file = p.file("B")
     for table, prefix in ((file.points, ""), (file.examples, points.EXAMPLE)):
         for role in ("prediction", "gold"):
@@ -91,7 +94,10 @@ def _first_colouring(p: Project) -> str:
             known = name is not None and f"{prefix}{name}" in p.limits.colourings
             if name is not None and known and _says_anything(table, name):
                 return f"{prefix}{name}"
-    return p.limits.colourings[0] if p.limits.colourings else ""
+    telling = (
+        name for name in p.limits.colourings if _says_anything(*points.column_of(file, name))
+    )
+    return next(telling, p.limits.colourings[0] if p.limits.colourings else "")
 
 
 def _says_anything(table: Table, name: str) -> bool:

@@ -7,6 +7,7 @@ same tokens in both files; a file may lack some.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -102,11 +103,19 @@ def point_words(p: Project, side: Side, point: int, colouring: str) -> str:
     """A point in words: its text, its value in a column, and the text that it stands in."""
     file, row, example = p.file(side), p.point_row(side, point), int(p.points.examples[point])
     name, sentence = p.example_head(example)
-    table, column = _column(file, colouring)
+    table, column = column_of(file, colouring)
     value = table.cell(column, row if table is file.points else example) if column else None
-    shown = {True: "yes", False: "no", None: "unknown"}.get(value, value)  # type: ignore[arg-type]
-    what = f" · {column} {shown}" if column else ""
+    what = f" · {column} {_words(value)}" if column else ""
     return f"{file.points.cell('text', row)}{what} · {name} {sentence}"
+
+
+def _words(value: object) -> str:
+    """A cell of a table: "yes", "0.1647", "unknown"."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else "undefined"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "unknown" if value is None else str(value)
 
 
 # -- what colours them ----------------------------------------------------------------------
@@ -126,7 +135,7 @@ def colourings(p: Project) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _column(file: Collateral, colouring: str) -> tuple[Table, str]:
+def column_of(file: Collateral, colouring: str) -> tuple[Table, str]:
     """The table and the column that a colouring stands for."""
     if colouring in file.points:
         return file.points, colouring
@@ -137,7 +146,7 @@ def colouring_title(p: Project, colouring: str) -> str:
     """A colouring for people: "gold", "example: domain"."""
     if not colouring:
         return "nothing"
-    table, column = _column(p.a, colouring)
+    table, column = column_of(p.a, colouring)
     title = table.describe(column).title or column
     return title if table is p.a.points else f"{EXAMPLE}{title}"
 
@@ -151,13 +160,13 @@ def classed(p: Project, colouring: str) -> tuple[str, int]:
 
 def is_continuous(p: Project, colouring: str) -> bool:
     """Whether a colouring goes by numbers, not by classes."""
-    table, column = _column(p.a, colouring)
+    table, column = column_of(p.a, colouring)
     return table.columns[column] == "continuous"
 
 
 def classes(p: Project, side: Side, colouring: str) -> tuple[Ints, tuple[str, ...]]:
     """A categorical or boolean colouring of a model's points: codes (-1 unknown), labels."""
-    table, column = _column(p.file(side), colouring)
+    table, column = column_of(p.file(side), colouring)
     codes, labels = p.codes(table.name, side, column)
     if table.name == "points":
         return codes, labels
@@ -171,6 +180,6 @@ def numbers(p: Project, side: Side, colouring: str) -> Floats:
 
 
 def _numbers(file: Collateral, colouring: str) -> Floats:
-    table, column = _column(file, colouring)
+    table, column = column_of(file, colouring)
     values = np.asarray(table[column], dtype=np.float32)
     return values if table is file.points else values[file.point_examples]

@@ -78,7 +78,7 @@ class Everything(Provider):
 
     def _actions(self) -> Iterator[_Entry]:
         for action in ACTIONS:
-            if not action.name.startswith(("move-", "page-")):
+            if not action.name.startswith(("move-", "page-", "pan-")):
                 name = action.name.replace("-", " ")
                 yield _Entry(f"{name}  ({shown(action.keys[0])})", action.help, None, action.name)
 

@@ -50,6 +50,8 @@ class PaneWidget(CellsWidget):
         self._seen: Context | None = None
         self._picture: Canvas | None = None
         self._preparing = False
+        self._pressed: tuple[int, int] | None = None  # where the mouse button went down
+        self._dragged: tuple[int, int] | None = None  # where it is by now, if it moved
 
     def attach(self, pane: Pane) -> None:
         """Gives the widget the pane that it shows."""
@@ -154,23 +156,60 @@ class PaneWidget(CellsWidget):
         """Draws what changed while it was hidden."""
         self._paint()
 
+    def _cell(self, event: events.MouseEvent) -> tuple[int, int]:
+        """The cell of the picture under the mouse: without the frame, which may be outside."""
+        return int(event.x) - 1, int(event.y) - 1
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Remembers where a drag may begin."""
+        self._dragged = None
+        if event.button == 1 and self.pane is not None and self.pane.drags:
+            self._pressed = self._cell(event)
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drags, once the mouse has left the cell where its button went down."""
+        place, start = self._cell(event), self._pressed
+        if start is not None and not event.button:  # it was let go where nobody heard of it
+            self._pressed = self._dragged = None
+            self.release_mouse()
+        elif start is not None and place != (self._dragged or start):
+            self._dragged = place
+            self._drag(start, place, done=False)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Ends a drag."""
+        start, self._pressed = self._pressed, None
+        if start is None:
+            return
+        self.release_mouse()
+        if self._dragged is not None:
+            self._drag(start, self._cell(event), done=True)
+
+    def _drag(self, start: tuple[int, int], place: tuple[int, int], done: bool) -> None:
+        self.post_message(self.Asked(self, lambda pane, c: pane.drag(c, start, place, done)))
+
     def on_click(self, event: events.Click) -> None:
-        """Chooses the thing that was clicked."""
-        x, y = event.x - 1, event.y - 1  # without the frame
+        """Chooses the thing that was clicked; the end of a drag is no click."""
+        dragged, self._dragged = self._dragged, None
+        if dragged is not None:
+            return
+        x, y = self._cell(event)
         inside = 0 <= x < self.size.width - 2 and 0 <= y < self.size.height - 2
         self.post_message(self.Asked(self, lambda pane, c: pane.click(c, x, y) if inside else None))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Moves down."""
+        """The wheel, down."""
         self._wheel(event, 1)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Moves up."""
+        """The wheel, up."""
         self._wheel(event, -1)
 
     def _wheel(self, event: events.MouseEvent, step: int) -> None:
         event.stop()
-        self.post_message(self.Asked(self, lambda pane, c: pane.move(c, 0, step)))
+        x, y = self._cell(event)
+        self.post_message(self.Asked(self, lambda pane, c: pane.wheel(c, x, y, step)))
 
     def grant(self, wish: Wish, context: Context) -> Selection | None:
         """Carries out a wish for the selection as it is now.

@@ -13,16 +13,10 @@ from numpy.typing import NDArray
 
 from tests.tui.test_text import anything
 from tui.look import Look
+from tui.plots.legends import class_legend
+from tui.plots.plane import Bounds, View, nearest, toward
 from tui.plots.scale import Scale
-from tui.plots.scatter import (
-    Bounds,
-    Star,
-    View,
-    class_legend,
-    nearest,
-    scatter,
-    toward,
-)
+from tui.plots.scatter import Star, scatter
 
 SQUARE = Bounds(0, 0, 1, 1)
 BIT = {(0, 0): 0x01, (0, 1): 0x02, (0, 2): 0x04, (0, 3): 0x40}
@@ -71,7 +65,7 @@ def naive(
 def test_dots_and_majority_agree_with_a_plain_loop(seed: int, width: int, height: int) -> None:
     look = Look()
     xy, classes = random_points(seed, 400)
-    drawn = scatter(xy, classes, look, width, height, bounds=SQUARE)
+    drawn = scatter(xy, classes, look, width, height, bounds=SQUARE, mode="dots")
     expected = naive(xy, classes, width, height)
     for y in range(height):
         for x in range(width):
@@ -249,7 +243,10 @@ def test_class_legend() -> None:
     assert class_legend(labels, counts, Look(ascii=True), 40).text() == (
         "o coreferent 400  x not coreferent 1,508"
     )
-    assert class_legend(labels, counts, Look(), 30, unknown=3).text() == "● coreferent 400  +2 more"
+    assert (
+        class_legend(labels, counts, Look(), 30, unknown=3).text()
+        == "■ not corefere… 1,508  +2 more"
+    )
     assert class_legend(labels, counts, Look(), 9).text() == "+2 more"
 
 
