@@ -140,7 +140,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "density",
-        ("D",),
+        ("H",),
         "",
         "On the map: show how many points a cell holds, or the points themselves.",
         "Everywhere",
@@ -326,8 +326,6 @@ _SHOWN = {
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",
-    "plus": "+",
-    "minus": "-",
     "shift+left": "shift+←",
     "shift+right": "shift+→",
     "shift+up": "shift+↑",

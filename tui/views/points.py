@@ -153,7 +153,7 @@ def colouring_title(p: Project, colouring: str) -> str:
 
 def classed(p: Project, colouring: str) -> tuple[str, int]:
     """A colouring's kind, and how many labels it has if it is categorical; reads no rows."""
-    table, column = _column(p.a, colouring)
+    table, column = column_of(p.a, colouring)
     kind = table.columns[column]
     return kind, len(table.labels(column)) if kind == "categorical" else 0
 
