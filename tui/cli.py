@@ -14,6 +14,7 @@ from . import options
 
 if TYPE_CHECKING:
     from .project import Project
+    from .settings import Settings
 
 FORMATS = ("text", "markdown", "json")
 DEMO = Path(__file__).parent / "demo"
@@ -43,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
         "--ascii", action="store_true", help="draw with ASCII only (automatic under LC_ALL=C)"
     )
     p.add_argument("--version", action="version", version=f"interpret-tui {version()}")
+    p.add_argument(
+        "--settings", action="store_true", help="say where your settings are, with an example"
+    )
     options.add_to(p)
     report = p.add_argument_group("without a terminal")
     report.add_argument(
@@ -65,6 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the viewer; the exit status: 0 quit, 1 a file or the terminal is wrong, 2 usage."""
     p = parser()
     given = p.parse_args(argv)
+    if given.settings:
+        from . import settings
+
+        print(settings.explained(settings_path()), end="")
+        return 0
     files = list(DEMO_FILES) if given.demo else []
     files += given.files
     if not files:
@@ -135,6 +144,23 @@ def _failed(sentence: str, status: int) -> int:
     return status
 
 
+def settings_path() -> Path:
+    """The file of the user's settings, whether or not it is there."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = base if os.path.isabs(base) else os.path.expanduser("~/.config")
+    return Path(folder, "interpret-tui", "settings.toml")
+
+
+def _settings() -> Settings | None:
+    """The user's settings; None, and nothing is loaded for them, if there are none."""
+    path = settings_path()
+    if not os.path.isfile(path):
+        return None
+    from . import settings
+
+    return settings.load(path)
+
+
 def _terminal_problem() -> str:
     streams = {"input": sys.stdin, "output": sys.stdout, "error output": sys.stderr}
     for name, stream in streams.items():  # Textual draws on the error output
@@ -160,7 +186,7 @@ def _run(
 ) -> int:
     from .app import InterpretApp  # late: --help must not wait for Textual
 
-    app = InterpretApp(files, names, ascii_only, asked, project)
+    app = InterpretApp(files, names, ascii_only, asked, project, _settings())
     app.run()
     if app.failure:
         return _failed(app.failure, app.return_code or 1)
