@@ -13,8 +13,8 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from .actions import choose_keys
-from .options import Wanted
 from .screens.main import MainScreen
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     from .project import Project

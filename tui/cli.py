@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import options
+from . import wanted
 
 if TYPE_CHECKING:
     from .project import Project
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--settings", action="store_true", help="say where your settings are, with an example"
     )
-    options.add_to(p)
+    wanted.add_to(p)
     report = p.add_argument_group("without a terminal")
     report.add_argument(
         "--report", action="store_true", help="print what is shown first, with its numbers"
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         p.error(f"--name was given {len(given.name)} times for {len(files)} file(s)")
     if not given.report and (given.format or given.width is not None):
         p.error("--format and --width are for --report")
-    asked = options.wanted(given)
+    asked = wanted.read(given)
     if given.report:
         return _report(files, given, asked)
     if problem := _terminal_problem():
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run(files, given.name, given.ascii, asked, project)
 
 
-def _report(files: Sequence[str], given: argparse.Namespace, asked: options.Wanted) -> int:
+def _report(files: Sequence[str], given: argparse.Namespace, asked: wanted.Wanted) -> int:
     """Prints a report; the exit status."""
     project = _opened(files, given.name, asked)
     if isinstance(project, int):
@@ -118,10 +118,11 @@ def named_files(files: Sequence[str], names: Sequence[str]) -> list[str]:
     return words
 
 
-def _opened(files: Sequence[str], names: Sequence[str], asked: options.Wanted) -> Project | int:
+def _opened(files: Sequence[str], names: Sequence[str], asked: wanted.Wanted) -> Project | int:
     """The files, if they have what is asked for; else the exit status, and why is printed."""
     from collateral import CollateralError  # late: numpy comes with it
 
+    from .options import Unknown
     from .project import Project
 
     try:
@@ -129,10 +130,10 @@ def _opened(files: Sequence[str], names: Sequence[str], asked: options.Wanted) -
     except CollateralError as error:
         return _failed(str(error), 1)
     try:
-        options.check(project, asked)
-    except (CollateralError, options.Unknown) as reason:
+        wanted.check(project, asked)
+    except (CollateralError, Unknown) as reason:
         project.close()
-        return _failed(str(reason), 2 if isinstance(reason, options.Unknown) else 1)
+        return _failed(str(reason), 2 if isinstance(reason, Unknown) else 1)
     return project
 
 
@@ -181,7 +182,7 @@ def _run(
     files: Sequence[str],
     names: Sequence[str],
     ascii_only: bool,
-    asked: options.Wanted,
+    asked: wanted.Wanted,
     project: Project | None,
 ) -> int:
     from .app import InterpretApp  # late: --help must not wait for Textual

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .actions import BY_NAME, PANES, PaneName
 from .options import BY_NAME as OPTION
-from .options import Unknown, Wanted, apply
+from .options import Unknown
+from .wanted import Wanted, apply
 
 if TYPE_CHECKING:
     from .project import Project

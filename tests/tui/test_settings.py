@@ -16,9 +16,9 @@ from tui import cli, settings
 from tui.actions import ACTIONS, BY_NAME, choose_keys, footer, key_table
 from tui.app import InterpretApp
 from tui.help import help_canvas
-from tui.options import Wanted
 from tui.screens.help import HelpScreen
 from tui.settings import EXAMPLE, Settings, key_name, read
+from tui.wanted import Wanted
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Container
 from textual.geometry import Size
 from textual.reactive import var
@@ -53,7 +54,9 @@ class MainScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         for action in ACTIONS:  # here, as the settings may have given them other keys
-            self._bindings.bind(",".join(action.keys), f"do('{action.name}')", show=False)
+            for key in action.keys:  # in place of Textual's own, such as tab
+                binding = Binding(key, f"do('{action.name}')", action.help, show=False)
+                self._bindings.key_to_bindings[key] = [binding]
         self.project: Project | None = None
         self.look: Look | None = None
         self.panes: dict[PaneName, Pane] = {}
