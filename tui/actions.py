@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,7 @@ class Action:
 
     Attributes:
         name: stable, kebab-case; what settings and bindings refer to.
-        keys: Textual key names; the first is shown.
+        usual: the keys where the settings name no others: Textual's names; the first is shown.
         label: two words at most, for the footer; empty keeps it out of the footer.
         help: one sentence for palette and help.
         group: heading in the help.
@@ -32,11 +33,25 @@ class Action:
     """
 
     name: str
-    keys: tuple[str, ...]
+    usual: tuple[str, ...]
     label: str
     help: str
     group: str
     panes: tuple[PaneName, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys now: those of the settings, else the usual ones."""
+        return _CHOSEN.get(self.name, self.usual)
+
+
+_CHOSEN: dict[str, tuple[str, ...]] = {}
+
+
+def choose_keys(keys: Mapping[str, tuple[str, ...]]) -> None:
+    """Gives actions the keys of the settings, all others their usual ones."""
+    _CHOSEN.clear()
+    _CHOSEN.update(keys)
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -349,7 +364,7 @@ def footer(pane: PaneName | None) -> list[tuple[str, str, str]]:
         if partner := _PAIRED.get(action.name):
             keys = f"{shown(BY_NAME[partner].keys[0])} {keys}"
         if action.name == "next-example":
-            keys = "n p"
+            keys += f" {shown(BY_NAME['previous-example'].keys[0])}"
         entries.append((keys, action.label, action.name))
     return entries
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from .options import Wanted
+from .actions import choose_keys
 from .screens.main import MainScreen
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     from .project import Project
+    from .settings import Settings
 
 
 class InterpretApp(App[None]):
@@ -24,6 +26,7 @@ class InterpretApp(App[None]):
 
     Attributes:
         asked: what to show first, as far as the command line says.
+        settings: what the user prefers; None if there are no settings.
         opened: the files, if the command line had to look into them.
         failure: why the app ended by itself, a sentence for stderr; empty if the user quit.
     """
@@ -39,8 +42,11 @@ class InterpretApp(App[None]):
         force_ascii: bool = False,
         asked: Wanted | None = None,
         opened: Project | None = None,
+        settings: Settings | None = None,
     ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
+        self.settings = settings
+        choose_keys(settings.keys if settings is not None else {})  # before the screen binds them
         super().__init__(ansi_color=True if plain else None)
         self.paths = tuple(paths)
         self.names = tuple(names)
@@ -50,6 +56,14 @@ class InterpretApp(App[None]):
         self.failure = ""
         if plain:
             self.theme = "ansi-dark"  # the others would still send greys
+        elif settings is not None and settings.theme and not os.environ.get("TEXTUAL_THEME"):
+            self._choose_theme(settings)
+
+    def _choose_theme(self, settings: Settings) -> None:
+        if settings.theme in self.available_themes:
+            self.theme = settings.theme
+        else:
+            self.settings = settings.without_theme(self.available_themes)
 
     def get_default_screen(self) -> MainScreen:
         """The only screen; no empty one is painted before it."""

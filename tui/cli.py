@@ -10,10 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import options
+from . import wanted
 
 if TYPE_CHECKING:
     from .project import Project
+    from .settings import Settings
 
 FORMATS = ("text", "markdown", "json")
 DEMO = Path(__file__).parent / "demo"
@@ -43,7 +44,10 @@ def parser() -> argparse.ArgumentParser:
         "--ascii", action="store_true", help="draw with ASCII only (automatic under LC_ALL=C)"
     )
     p.add_argument("--version", action="version", version=f"interpret-tui {version()}")
-    options.add_to(p)
+    p.add_argument(
+        "--settings", action="store_true", help="say where your settings are, with an example"
+    )
+    wanted.add_to(p)
     report = p.add_argument_group("without a terminal")
     report.add_argument(
         "--report", action="store_true", help="print what is shown first, with its numbers"
@@ -65,6 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the viewer; the exit status: 0 quit, 1 a file or the terminal is wrong, 2 usage."""
     p = parser()
     given = p.parse_args(argv)
+    if given.settings:
+        from . import settings
+
+        print(settings.explained(settings_path()), end="")
+        return 0
     files = list(DEMO_FILES) if given.demo else []
     files += given.files
     if not files:
@@ -75,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         p.error(f"--name was given {len(given.name)} times for {len(files)} file(s)")
     if not given.report and (given.format or given.width is not None):
         p.error("--format and --width are for --report")
-    asked = options.wanted(given)
+    asked = wanted.read(given)
     if given.report:
         return _report(files, given, asked)
     if problem := _terminal_problem():
@@ -86,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run(files, given.name, given.ascii, asked, project)
 
 
-def _report(files: Sequence[str], given: argparse.Namespace, asked: options.Wanted) -> int:
+def _report(files: Sequence[str], given: argparse.Namespace, asked: wanted.Wanted) -> int:
     """Prints a report; the exit status."""
     project = _opened(files, given.name, asked)
     if isinstance(project, int):
@@ -109,10 +118,11 @@ def named_files(files: Sequence[str], names: Sequence[str]) -> list[str]:
     return words
 
 
-def _opened(files: Sequence[str], names: Sequence[str], asked: options.Wanted) -> Project | int:
+def _opened(files: Sequence[str], names: Sequence[str], asked: wanted.Wanted) -> Project | int:
     """The files, if they have what is asked for; else the exit status, and why is printed."""
     from collateral import CollateralError  # late: numpy comes with it
 
+    from .options import Unknown
     from .project import Project
 
     try:
@@ -120,10 +130,10 @@ def _opened(files: Sequence[str], names: Sequence[str], asked: options.Wanted) -
     except CollateralError as error:
         return _failed(str(error), 1)
     try:
-        options.check(project, asked)
-    except (CollateralError, options.Unknown) as reason:
+        wanted.check(project, asked)
+    except (CollateralError, Unknown) as reason:
         project.close()
-        return _failed(str(reason), 2 if isinstance(reason, options.Unknown) else 1)
+        return _failed(str(reason), 2 if isinstance(reason, Unknown) else 1)
     return project
 
 
@@ -133,6 +143,23 @@ def _failed(sentence: str, status: int) -> int:
 
     print(f"interpret-tui: {clean(sentence)}", file=sys.stderr)
     return status
+
+
+def settings_path() -> Path:
+    """The file of the user's settings, whether or not it is there."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = base if os.path.isabs(base) else os.path.expanduser("~/.config")
+    return Path(folder, "interpret-tui", "settings.toml")
+
+
+def _settings() -> Settings | None:
+    """The user's settings; None, and nothing is loaded for them, if there are none."""
+    path = settings_path()
+    if not os.path.isfile(path):
+        return None
+    from . import settings
+
+    return settings.load(path)
 
 
 def _terminal_problem() -> str:
@@ -155,12 +182,12 @@ def _run(
     files: Sequence[str],
     names: Sequence[str],
     ascii_only: bool,
-    asked: options.Wanted,
+    asked: wanted.Wanted,
     project: Project | None,
 ) -> int:
     from .app import InterpretApp  # late: --help must not wait for Textual
 
-    app = InterpretApp(files, names, ascii_only, asked, project)
+    app = InterpretApp(files, names, ascii_only, asked, project, _settings())
     app.run()
     if app.failure:
         return _failed(app.failure, app.return_code or 1)

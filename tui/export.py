@@ -12,13 +12,12 @@ said. JSON holds every text as it is.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +29,8 @@ from .options import harmless
 Cells = Sequence[Any] | npt.NDArray[Any]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ROWS = 10_000
+"""Rows that are written at a time, so that a table of millions takes no memory of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,34 +80,54 @@ def plain_list(cells: Cells) -> list[Any]:
     return [value if math.isfinite(value) else None for value in values]
 
 
-def as_json(data: Data) -> str:
-    """``{"about": ..., "columns": {name: [cells]}}``; ``columns`` makes a data frame as it is."""
-    columns = {name: plain_list(cells) for name, cells in data.columns.items()}
-    return written_json({"about": plain(data.about), "columns": columns})
+def write_json(data: Data, out: TextIO) -> int:
+    """``{"about": ..., "columns": {name: [cells]}}``; ``columns`` makes a data frame as it is.
+
+    Returns:
+        0: no text is changed.
+    """
+    out.write(f'{{"about": {_json(plain(data.about))}, "columns": {{')
+    for number, (name, cells) in enumerate(data.columns.items()):
+        out.write(f"{', ' * bool(number)}{_json(name)}: [")
+        for start in range(0, len(cells), _ROWS):
+            part = _json(plain_list(cells[start : start + _ROWS]))
+            out.write(f"{', ' * bool(start)}{part[1:-1]}")
+        out.write("]")
+    out.write("}}\n")
+    return 0
 
 
 def written_json(value: Any) -> str:
-    """JSON with a line end; all but ASCII is escaped if a terminal could obey some of it."""
+    """A value as JSON with a line end."""
+    return _json(value) + "\n"
+
+
+def _json(value: Any) -> str:
+    """JSON; all but ASCII is escaped where a terminal could obey some of it."""
     words = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return (words if harmless(words) else json.dumps(value, allow_nan=False)) + "\n"
+    return words if harmless(words) else json.dumps(value, allow_nan=False)
 
 
-def as_csv(data: Data) -> tuple[str, int]:
-    """The table as CSV with a line of names, and how many cells got an apostrophe before them."""
-    out = io.StringIO()
+def write_csv(data: Data, out: TextIO) -> int:
+    """The table as CSV with a line of names.
+
+    Returns:
+        How many cells got an apostrophe before them.
+    """
     writer = csv.writer(out, lineterminator="\n")
-    guarded = 0
-    rows: list[list[str]] = [list(data.columns)]
-    rows += map(list, zip(*(_cells(cells) for cells in data.columns.values()), strict=True))
-    for row in rows:
-        for place, cell in enumerate(row):
-            if _runs(cell):
-                row[place], guarded = f"'{cell}", guarded + 1
-        writer.writerow(row)
-    return out.getvalue(), guarded
+    names, guarded = _guarded(data.columns)
+    writer.writerow(names)
+    for start in range(0, len(data), _ROWS):
+        columns = []
+        for cells in data.columns.values():
+            written, more = _guarded(_cells(cells[start : start + _ROWS]))
+            columns.append(written)
+            guarded += more
+        writer.writerows(zip(*columns, strict=True))
+    return guarded
 
 
-def _cells(cells: Cells) -> Iterable[str]:
+def _cells(cells: Cells) -> Iterator[str]:
     for cell in plain_list(cells):
         if isinstance(cell, bool):
             yield "true" if cell else "false"
@@ -114,14 +135,22 @@ def _cells(cells: Cells) -> Iterable[str]:
             yield "" if cell is None else repr(cell) if isinstance(cell, float) else str(cell)
 
 
+def _guarded(cells: Iterable[str]) -> tuple[list[str], int]:
+    """Cells with an apostrophe before those that are formulas, and how many these are."""
+    written, guarded = [], 0
+    for cell in cells:
+        runs = cell.startswith(_FORMULA) and _runs(cell)
+        written.append(f"'{cell}" if runs else cell)
+        guarded += runs
+    return written, guarded
+
+
 def _runs(cell: str) -> bool:
-    """Whether a spreadsheet would take a cell for a formula."""
-    if len(cell) < 2 or not cell.startswith(_FORMULA):
-        return False
+    """Whether a spreadsheet would take a cell for a formula, as it begins like one."""
     try:
         float(cell)
     except ValueError:
-        return True
+        return len(cell) > 1
     return False
 
 
@@ -131,24 +160,21 @@ def save(data: Data, name: str) -> str:
     Raises:
         Refused: the file is there already, its name has another ending, or it can't be written.
     """
-    ending = Path(name).suffix.lower()
-    if ending == ".json":
-        words, guarded = as_json(data), 0
-    elif ending == ".csv":
-        words, guarded = as_csv(data)
-    else:
+    writers = {".json": write_json, ".csv": write_csv}
+    write = writers.get(Path(name).suffix.lower())
+    if write is None:
         raise Refused("The name must end with .csv or .json.")
-    path = write_new(name, words)
-    said = f"{text.many(len(data), 'row')} written to {path}"
+    guarded = write_new(name, lambda out: write(data, out))
+    said = f"{text.many(len(data), 'row')} written to {name}"
     cells = text.many(guarded, "cell")
     return said + (f"; {cells} that a spreadsheet would run got a ' before" if guarded else "")
 
 
-def write_new(name: str, words: str) -> str:
-    """Writes text to a file that is not there yet; its path as it was named.
+def write_new(name: str, write: Callable[[TextIO], int]) -> int:
+    """Writes to a file that is not there yet; what ``write`` returns.
 
     Raises:
-        Refused: it is there, or can't be written.
+        Refused: it is there, or can't be written; what was begun is removed.
     """
     if not name.strip():
         raise Refused("The file needs a name.")
@@ -156,17 +182,17 @@ def write_new(name: str, words: str) -> str:
     try:
         with path.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
             try:
-                file.write(words)
+                result = write(file)
                 file.flush()
             except OSError:
                 path.unlink(missing_ok=True)
                 raise
+            return result
     except FileExistsError:
         raise Refused(f"{name} is there already; nothing was written.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Refused(f"{name} can't be written: {reason}.") from None
-    return name
 
 
 def free_name(stem: str, ending: str, folder: Path | None = None) -> str:

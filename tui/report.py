@@ -16,7 +16,7 @@ import numpy as np
 from collateral import Collateral, CollateralError
 from collateral.analysis.heads import ranked
 
-from . import options, text
+from . import options, text, wanted
 from .export import plain, written_json
 from .project import Project, TableName
 from .state import Selection
@@ -237,7 +237,7 @@ def _warnings(project: Project, found: dict[str, Any]) -> list[str]:
 
 def run(
     project: Project,
-    asked: options.Wanted,
+    asked: wanted.Wanted,
     files: Sequence[str],
     form: str | None,
     width: int,
@@ -251,8 +251,8 @@ def run(
         width: of the text, in cells.
     """
     try:
-        s = options.apply(project, project.first_selection(), asked.texts)
-        command = options.command(project, s, asked.pane, [*files, "--report"])
+        s = wanted.apply(project, project.first_selection(), asked.texts)
+        command = wanted.command(project, s, asked.pane, [*files, "--report"])
         found = facts(project, s, shlex.join(command))
     except (CollateralError, options.Unknown) as reason:
         print(f"interpret-tui: {text.clean(str(reason))}", file=sys.stderr)

@@ -15,6 +15,7 @@ from extract.data.pairs import read_pairs
 from tests.factory import write_collateral
 from tui.actions import ACTIONS, PANES, key_table, shown
 from tui.cli import parser as tui_parser
+from tui.settings import read as read_settings
 
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)\s]+\.png)\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -91,6 +92,12 @@ def test_every_make_target_of_the_readme_exists(readme: str, repository: Path) -
     assert {"demo", "test", "check", "bench"} <= targets
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     assert [t for t in targets if not re.search(rf"^{t}:", makefile, re.MULTILINE)] == []
+
+
+def test_the_settings_of_the_readme_are_right(readme: str) -> None:
+    (example,) = blocks(readme, "toml")
+    found = read_settings(example)
+    assert found.problems == () and found.keys and found.theme and found.defaults
 
 
 def test_the_data_of_the_readme_can_be_read(readme: str, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+    BASE.add("tomli")
+
 
 @pytest.fixture(scope="module")
 def project(repository: Path) -> dict[str, object]:
@@ -65,13 +67,18 @@ def needed(names: Iterable[str]) -> set[str]:
 
 
 def listed(project: dict[str, object], *path: str) -> list[Requirement]:
-    """The requirements in one list of pyproject.toml, found by the keys on the way to it."""
+    """The requirements in one list of pyproject.toml that count for this Python.
+
+    Args:
+        path: the keys on the way to the list.
+    """
     node: object = project
     for key in path:
         assert isinstance(node, dict)
         node = node[key]
     assert isinstance(node, list)
-    return [Requirement(text) for text in node]
+    found = [Requirement(text) for text in node]
+    return [r for r in found if r.marker is None or r.marker.evaluate()]
 
 
 def test_the_plain_install_is_the_viewer_only(project: dict[str, object]) -> None:

@@ -17,7 +17,8 @@ from tui.project import Project
 def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A terminal of known abilities and no settings, whatever the tests were started from."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-    for name in ("NO_COLOR", "TEXTUAL_COLOR_SYSTEM", "LANG", "LC_CTYPE", "SSH_TTY"):
+    unset = ("NO_COLOR", "TEXTUAL_COLOR_SYSTEM", "TEXTUAL_THEME", "LANG", "LC_CTYPE", "SSH_TTY")
+    for name in unset:
         monkeypatch.delenv(name, raising=False)
     for name, value in (("TERM", "xterm-256color"), ("COLORTERM", "truecolor")):
         monkeypatch.setenv(name, value)

@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tui.handmade import Recipe
-from tui import options, state
+from tui import options, state, wanted
 from tui.cli import parser
-from tui.options import OPTIONS, Unknown, apply, command, harmless
+from tui.options import OPTIONS, Unknown, harmless
 from tui.project import Project
 from tui.state import Selection
 from tui.views import listing
+from tui.wanted import apply, command
 from tui.window import WHOLE, Window
 
 NOT_TYPED: frozenset[str] = frozenset()
@@ -37,7 +38,7 @@ windows = st.just(WHOLE) | st.builds(Window, st.floats(1, 1024), st.floats(0, 1)
 def read_back(project: Project, words: list[str]) -> Selection:
     """What the program shows first that is started with these words in a shell."""
     parsed = parser().parse_args(shlex.split(shlex.join(words))[1:])
-    return apply(project, project.first_selection(), options.wanted(parsed).texts)
+    return apply(project, project.first_selection(), wanted.read(parsed).texts)
 
 
 def selections(data: st.DataObject, p: Project) -> Selection:
@@ -198,7 +199,7 @@ def test_what_the_files_lack_is_answered_with_what_there_is(
         apply(compared, compared.first_selection(), {option: words})
     assert says in str(refused.value)
     with pytest.raises(Unknown):
-        options.check(compared, options.Wanted({option: words}))
+        wanted.check(compared, wanted.Wanted({option: words}))
 
 
 def test_one_file_has_no_other_view(alone: Project) -> None:

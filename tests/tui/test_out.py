@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,11 +19,12 @@ import pytest
 
 from tests.tui.handmade import Recipe
 from tests.tui.pilot import Session, running
-from tui import copying, options, tables
+from tests.tui.terminal import COMMAND, Terminal
+from tui import copying, tables, wanted
 from tui.actions import PANES
 from tui.cli import parser
 from tui.commands import Refused
-from tui.export import Data, as_csv, as_json, free_name, save
+from tui.export import Data, free_name, save, write_csv, write_json
 from tui.look import Look
 from tui.pane import Context
 from tui.panes import all_panes
@@ -32,6 +35,20 @@ LOOK = Look("truecolor", False, True)
 
 def _context(project: Project, **changes: Any) -> Context:
     return Context(project, replace(project.first_selection(), **changes), LOOK)
+
+
+def as_json(data: Data) -> str:
+    """The table as it is written."""
+    out = io.StringIO()
+    write_json(data, out)
+    return out.getvalue()
+
+
+def as_csv(data: Data) -> tuple[str, int]:
+    """The table as it is written, and how many cells were guarded."""
+    out = io.StringIO()
+    guarded = write_csv(data, out)
+    return out.getvalue(), guarded
 
 
 def _rows(data: Data) -> list[dict[str, str]]:
@@ -107,6 +124,22 @@ def test_no_file_is_replaced(tmp_path: Path) -> None:
             save(data, str(tmp_path / wrong) if wrong else wrong)
     with pytest.raises(Refused, match="can't be written"):
         save(data, "a\0b.csv")
+
+
+def test_a_long_table_is_written_in_parts_that_join(tmp_path: Path) -> None:
+    count = 25_003
+    numbers = np.arange(count, dtype=np.float32) / np.float32(7)
+    data = Data("x", {"n": numbers, "word": [f"=w{n}" for n in range(count)]}, {"of": np.int32(3)})
+    assert "25,003 cells" in save(data, str(tmp_path / "x.csv"))
+    rows = list(csv.DictReader((tmp_path / "x.csv").open(encoding="utf-8")))
+    assert [row["word"] for row in rows] == [f"'=w{n}" for n in range(count)]
+    np.testing.assert_array_equal(np.array([row["n"] for row in rows], dtype=np.float32), numbers)
+    save(data, str(tmp_path / "x.json"))
+    found = json.loads((tmp_path / "x.json").read_text("utf-8"))
+    assert found["about"] == {"of": 3} and found["columns"]["word"] == data.columns["word"]
+    empty = Data("x", {"n": ()})
+    assert json.loads(as_json(empty)) == {"about": {}, "columns": {"n": []}}
+    assert as_csv(empty) == ("n\n", 0)
 
 
 # -- data --------------------------------------------------------------------------------------
@@ -203,6 +236,22 @@ def test_a_file_of_nothing_but_texts(tmp_path: Path) -> None:
     project.close()
 
 
+async def test_very_many_rows_are_written_in_a_thread(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tui.screens import out
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(out, "_MANY_ROWS", 3)
+    async with running(files) as session:
+        await session.press("e", "enter")
+        await session.settle()
+        assert "12 rows written to heads.csv" in session.foot()
+        await session.press("e", *["backspace"] * len("heads-2.csv"), *"gone/x.csv", "enter")
+        await session.settle()
+        assert "gone/x.csv can't be written" in session.foot()
+
+
 # -- the clipboard -----------------------------------------------------------------------------
 
 
@@ -246,7 +295,7 @@ async def test_the_copied_command_shows_the_same(files: tuple[Path, Path]) -> No
     parsed = parser().parse_args(words[1:])
     from tui.app import InterpretApp
 
-    app = InterpretApp(parsed.files, asked=options.wanted(parsed))
+    app = InterpretApp(parsed.files, asked=wanted.read(parsed))
     async with app.run_test(size=(160, 45)) as pilot:
         again = Session(app, pilot)
         await again.settle()
@@ -301,3 +350,16 @@ async def test_a_picture_of_the_pane_and_of_the_screen(
         assert saved[:-1] == words.splitlines()[:-1]  # the bottom line says what was saved
         with pytest.raises(Refused, match="must end"):
             _Picture.of_pane(session.screen).save("pane.png")
+
+
+@pytest.mark.pty
+@pytest.mark.skipif(not COMMAND.exists(), reason="interpret-tui is not installed here")
+def test_the_terminal_is_asked_to_take_the_words(files: tuple[Path, Path]) -> None:
+    with Terminal([*files, "--pane", "heads", "--head", "1.2", "--metric", "std"]) as terminal:
+        terminal.wait("q quit")
+        terminal.press("y")
+        terminal.wait("Copied: 1.2")
+        terminal.press("q")
+        assert terminal.end() == 0
+        (sent,) = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07", terminal.sent)
+        assert base64.b64decode(sent).decode().startswith("1.2\t")

@@ -45,10 +45,6 @@ class MainScreen(Screen[None]):
         project: the open files; None until they are loaded, right after the first frame.
     """
 
-    BINDINGS: ClassVar = [
-        Binding(",".join(action.keys), f"do('{action.name}')", action.help, show=False)
-        for action in ACTIONS
-    ]
     COMMANDS: ClassVar = {Everything}
     AUTO_FOCUS = ""
 
@@ -57,6 +53,10 @@ class MainScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        for action in ACTIONS:  # here, as the settings may have given them other keys
+            for key in action.keys:  # in place of Textual's own, such as tab
+                binding = Binding(key, f"do('{action.name}')", action.help, show=False)
+                self._bindings.key_to_bindings[key] = [binding]
         self.project: Project | None = None
         self.look: Look | None = None
         self.panes: dict[PaneName, Pane] = {}
@@ -89,14 +89,15 @@ class MainScreen(Screen[None]):
         """Imports numpy and the plots, opens the files, fills the panes."""
         from collateral import CollateralError
 
-        from ..options import Unknown, apply
+        from ..options import Unknown
         from ..panes import all_panes
         from ..project import Project
+        from ..settings import first_view
 
         app = cast("InterpretApp", self.app)
         try:
             project = app.opened or Project.open(app.paths, app.names)
-            first = apply(project, project.first_selection(), app.asked.texts)
+            first, keys_to, told = first_view(project, app.asked, app.settings)
         except (CollateralError, Unknown) as error:
             app.fail(str(error), 2 if isinstance(error, Unknown) else 1)
             return
@@ -107,9 +108,10 @@ class MainScreen(Screen[None]):
         for line, make in self._line_makers().items():
             self._lines[line].set_source(make)
         self.set_reactive(MainScreen.selection, first)
-        if app.asked.pane is not None:
-            self.go(app.asked.pane)
+        if keys_to is not None:
+            self.go(keys_to)
         self._show(None)
+        self.tell(told)
         app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         app.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _MOST_COPIED = 70_000
 """Bytes that terminals take at once for their clipboard: some stop at 75 kB."""
 _SHOWN_COPIED = 300
+_MANY_ROWS = 50_000
+"""From here on a table is written in a thread."""
 
 
 def act(screen: MainScreen, name: str) -> bool:
@@ -45,7 +47,8 @@ def _copy(screen: MainScreen) -> None:
 def _copy_command(screen: MainScreen) -> None:
     from ..cli import named_files
     from ..commands import Refused
-    from ..options import command, harmless
+    from ..options import harmless
+    from ..wanted import command
 
     assert screen.project is not None
     app = cast("InterpretApp", screen.app)
@@ -77,7 +80,25 @@ def _export(screen: MainScreen) -> None:
     from ..export import free_name, save
 
     data = screen.panes[screen.active].data(screen.context(screen.active))
-    _ask(screen, "write data to", free_name(data.name, ".csv"), lambda name: save(data, name))
+
+    def write(name: str) -> str:
+        if len(data) <= _MANY_ROWS:
+            return save(data, name)
+        screen.run_worker(lambda: _later(screen, lambda: save(data, name)), thread=True)
+        return f"Writing {len(data):,} rows to {name}..."
+
+    _ask(screen, "write data to", free_name(data.name, ".csv"), write)
+
+
+def _later(screen: MainScreen, act: Callable[[], str]) -> None:
+    """Does what takes long, in a thread, and says what was done."""
+    from ..commands import Refused
+
+    try:
+        said = act()
+    except Refused as reason:
+        said = str(reason)
+    screen.app.call_from_thread(screen.tell, said)
 
 
 def _save(screen: MainScreen, whole: bool) -> None:
@@ -124,7 +145,9 @@ class _Picture:
         ending = Path(name).suffix.lower()
         if ending not in (".svg", ".txt"):
             raise Refused("The name must end with .svg or .txt.")
-        return f"Saved {write_new(name, self.svg() if ending == '.svg' else self.text())}"
+        words = self.svg() if ending == ".svg" else self.text()
+        write_new(name, lambda out: out.write(words))
+        return f"Saved {name}"
 
     def text(self) -> str:
         """The characters alone, without blanks at the ends of lines."""
