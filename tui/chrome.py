@@ -11,6 +11,7 @@ from .look import Look
 from .pane import Context, Pane
 from .plots.canvas import Canvas
 from .state import VIEWS
+from .views import listing
 from .views.answers import TROUBLE
 
 TAB_NAMES: dict[PaneName, str] = {
@@ -98,6 +99,9 @@ def _status_parts(c: Context) -> list[tuple[int, str]]:
         parts.append((4, "weights × ‖f(x)‖"))
     if s.hide_special:
         parts.append((4, "specials hidden, not renormalised"))
+    if s.narrowed and s.scope != "filtered":
+        shown = len(listing.order(project, s))
+        parts.append((5, f"list: {shown:,} of {texts:,}"))
     if s.marked:
         parts.append((5, f"{text.many(len(s.marked), 'point')} marked"))
     return parts

@@ -93,7 +93,7 @@ async def _search(session: Session, key: str) -> None:
     texts = session.project.example_texts
     found = [r for r in range(12) if wanted.lower() in f"{texts[0][r]} {texts[1][r]}".lower()]
     assert f"{len(found)} of 12 shown" in session.title("list")
-    assert session.foot().startswith(f" {len(found)} of 12 examples shown.")
+    assert session.foot().startswith(f" {len(found)} of 12 shown;")
     await session.press(key, "enter")
     assert session.selection.search == "" and "shown" not in session.title("list")
 

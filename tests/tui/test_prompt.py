@@ -147,6 +147,34 @@ async def test_a_refused_text_stays_and_a_taken_one_is_recalled(files: tuple[Pat
         assert taken == ["two", "two"]
 
 
+async def test_a_damaged_file_of_filters_is_named_once(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "interpret-tui" / "slices.json"
+    path.parent.mkdir()
+    path.write_text("{")
+    async with running(files) as session:
+        await session.press("f")
+        above = " ".join(line.strip() for line in session.lines()[-6:-1])
+        assert "Kept filters are ignored" in above and "slices.json" in above.replace(" ", "")
+        await session.press(*"correct", "enter", "f")
+        assert "ignored" not in session.text()
+        await session.press("escape", "N", *"mine", "enter")
+        assert "Repair or remove it first" in session.text().replace("\n", " ")
+        await session.press("escape")
+    assert path.read_text() == "{"
+
+
+async def test_status_says_that_the_list_is_narrowed(files: tuple[Path, Path]) -> None:
+    async with running(files, (200, 45)) as session:
+        await session.select(search="wsc-00", view="B")
+        assert "list: 10 of 12" in session.lines()[0]
+        await session.select(scope="filtered")
+        assert "10 filtered examples" in session.lines()[0]
+        assert "list:" not in session.lines()[0]
+
+
 async def test_keys_that_arrive_at_once_are_typed(files: tuple[Path, Path]) -> None:
     async with running(files) as session:
         taken: list[str] = []

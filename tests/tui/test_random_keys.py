@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.geometry import Size
 
 from tests.tui.pilot import Session, running
 from tui import state
@@ -34,6 +35,7 @@ async def press_at_random(session: Session, seed: int, keys: int) -> list[str]:
             session.app.post_message(events.Resize(_size(*size), _size(*size)))
             pressed.append(f"{size[0]}x{size[1]}")
         typing = not isinstance(session.app.screen, MainScreen) or session.app.focused is not None
+        typing |= session.screen.prompt.question is not None
         pressed.append(chooser.choice(TYPED if typing else every))
         await session.press(pressed[-1])
         selection, limits = session.selection, session.project.limits
@@ -42,8 +44,8 @@ async def press_at_random(session: Session, seed: int, keys: int) -> list[str]:
     return pressed
 
 
-def _size(width: int, height: int) -> events.Size:
-    return events.Size(width, height)
+def _size(width: int, height: int) -> Size:
+    return Size(width, height)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -64,7 +64,7 @@ class ExamplesPane(Pane):
         if s.narrowed:
             parts = [f"{len(listing.order(c.project, s)):,} of {total:,} shown"]
             if wide and place is not None:
-                parts.insert(0, f"{place + 1:,}")
+                parts.append(f"at {place + 1:,}")
         if s.sort and (wide or not self._own_sort):  # else its column says so
             parts.append(f"{'sorted by ' * wide}{s.sort.removeprefix('-')} {_arrow(c)}")
         elif self._shown[0] and c.project.two:

@@ -65,8 +65,8 @@ def _say(screen: MainScreen, project: Project) -> None:
     s = screen.selection
     if s.narrowed:
         shown, total = len(listing.order(project, s)), project.limits.examples
-        over = "" if s.scope == "filtered" else "  a: average over them"
-        screen.note(f"{shown:,} of {total:,} examples shown.  n p: go through them{over}  F: all")
+        over = "" if s.scope == "filtered" else ", a averages over them"
+        screen.note(f"{shown:,} of {total:,} shown; n p go through{over}, F shows all")
 
 
 def _sort(screen: MainScreen, project: Project) -> None:
