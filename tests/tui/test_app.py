@@ -755,7 +755,14 @@ async def test_help_explains_the_pane_the_metric_and_every_key(
         assert not isinstance(_top(session), HelpScreen)
         context = session.screen.context()
         words = help_canvas(session.screen.panes["heads"], context, size[0] - 8).text()
+    lines = words.split("\n")
+    assert lines[0] == "Heads" and lines[1].split()[0] == "K"  # its own keys come first
+    listed = [line.lstrip("▸ ").split("  ")[0] for line in lines]
+    for metric in context.project.metrics.values():
+        known = [line.rstrip("…") for line in listed if len(line) > 8]
+        assert any(metric.title.startswith(line) for line in known)
     words = _squeezed(words)
+    assert "range 0 to 0.5" in words and "unit one number per head and example" in words
     assert "standard deviation" in words and "sharply peaked rows" in words  # and its meaning
     for action in ACTIONS:
         assert _squeezed(action.help) in words

@@ -877,8 +877,8 @@ def test_help_says_what_is_special_about_these_files(tasks: dict[str, Project]) 
     c = Context(project, selection(project, metric="relation_nsubj"), PLAIN)
     words = " ".join(help_canvas(pane, c, 70).text().split())
     assert "The two files have points of their own (A 17, B 10)" in words
-    assert "one number per head for the whole data set, from 0 to 1." in words
-    assert "Baseline: 0.61." in words
+    assert "unit one number per head for the whole data set range 0 to 1" in words
+    assert "baseline 0.61: what an uninformative head would score" in words
     assert (
         "points of their own (A"
         not in help_canvas(

@@ -380,7 +380,7 @@ class MainScreen(Screen[None]):
     def _give_rows(self, height: int, single: bool) -> None:
         """Gives the example its rows, and those below it the rest."""
         rows = "1fr" if single else f"{example_rows(height - 2)} 1fr 1fr"
-        self._grid.styles.grid_rows = rows  # type: ignore[assignment]
+        self._grid.styles.grid_rows = rows
 
     def _line_makers(self) -> dict[str, LineWidget.Maker]:
         from .. import chrome
