@@ -9,7 +9,8 @@ from ..actions import PaneName
 from ..export import Data
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
-from ..plots.curves import Series, curves, sparkline
+from ..plots.curves import Series, curves
+from ..plots.sparkline import sparkline
 from ..views.answers import DistanceView
 
 

@@ -1,4 +1,4 @@
-"""Curves over the layers, with intervals, drawn by plotext; and sparklines.
+"""Curves over the layers, with intervals, drawn by plotext.
 
 plotext draws the lines: it is given cell coordinates and a canvas without a frame, one series at a
 time, and its output is read back as braille dots. Axes, intervals, glyphs and legend are ours,
@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tui.look import PLAIN, Ink, Look
+from tui.plots.axes import Frame, layer_labels, layout
 from tui.plots.canvas import Canvas
+from tui.plots.sparkline import numbers_of
 from tui.text import cut
 from tui.text import width as cells_of
 
-__all__ = ["Series", "curves", "sparkline"]
+__all__ = ["Series", "curves"]
 
 Floats = NDArray[np.float64]
 
@@ -52,91 +54,6 @@ class Series:
     n_text: str = ""
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """Where the plot stands on the canvas and what its edges mean.
-
-    Attributes:
-        left, top, width, height: The plot without its axes, in cells.
-        layers: The last layer's number.
-        lo, hi: Values at the middle of the lowest and of the highest dot.
-        margin: Half of a dot's height in cells: 1/8 in braille, 1/2 in ASCII.
-    """
-
-    left: int
-    top: int
-    width: int
-    height: int
-    layers: int
-    lo: float
-    hi: float
-    margin: float
-
-    def column(self, layer: int) -> int:
-        """Return the column of a layer, counted from the plot's left."""
-        if not self.layers:
-            return (self.width - 1) // 2
-        return round(layer * (self.width - 1) / self.layers)
-
-    def up(self, values: Floats) -> Floats:
-        """Return how many cells above the plot's lower edge the values lie."""
-        share = (values - self.lo) / (self.hi - self.lo)
-        found: Floats = self.margin + np.clip(share, 0, 1) * (self.height - 2 * self.margin)
-        return found
-
-    def row(self, value: float) -> int:
-        """Return the row of a value, counted from the plot's top."""
-        return self.height - 1 - min(int(self.up(np.array([value]))[0]), self.height - 1)
-
-
-def _numbers(values: ArrayLike, count: int = 0) -> Floats:
-    """Return the numbers as stored in the file, infinities as NaN, padded with NaN to `count`."""
-    with np.errstate(over="ignore"):
-        stored = np.asarray(values, dtype=np.float32).ravel().astype(np.float64)
-    stored[~np.isfinite(stored)] = np.nan
-    return np.pad(stored, (0, max(count - len(stored), 0)), constant_values=np.nan)
-
-
-def _widened(lo: float, hi: float) -> tuple[float, float]:
-    """Return the range, or one about its middle where it is a single number."""
-    if hi - lo > 1e-6 * max(abs(lo), abs(hi)):
-        return lo, hi
-    half = abs(hi) * 0.1 or 0.5
-    return lo - half, hi + half
-
-
-def _ticks(lo: float, hi: float, most: int) -> tuple[list[float], int]:
-    """Return the values to label between `lo` and `hi`, at least two, and their decimals.
-
-    They are multiples of 1, 2 or 5 times a power of ten: as many as there is room for, or, where a
-    step gives too many and the next one but a single label, the first and the last of the former.
-    """
-    power = math.floor(math.log10(hi - lo))
-    found: list[float] = []
-    decimals = 0
-    for step, exponent in (
-        (f * 10.0**e, e) for e in (power - 1, power, power + 1) for f in (1, 2, 5)
-    ):
-        first, last = math.ceil(lo / step - 1e-4), math.floor(hi / step + 1e-4)
-        if last - first < 1:
-            break
-        found, decimals = [number * step for number in range(first, last + 1)], max(0, -exponent)
-        if len(found) <= most:
-            break
-    return (found if len(found) <= most else [found[0], found[-1]]), decimals
-
-
-def _label(value: float, decimals: int, look: Look, signed: bool) -> str:
-    """Write a value of the y axis exactly, in the style of `Look.number`."""
-    if abs(value) >= 1000 or decimals > 4:
-        return look.number(value, signed)
-    digits = f"{abs(value):.{decimals}f}"
-    if not float(digits):
-        return "0"
-    digits = digits.removeprefix("0")
-    return (look.marks.minus if value < 0 else "+" if signed else "") + digits
-
-
 def _runs(values: Floats) -> list[tuple[int, int]]:
     """Return start and stop of the stretches of at least two numbers without NaN."""
     known = np.concatenate(([False], np.isfinite(values), [False]))
@@ -145,7 +62,7 @@ def _runs(values: Floats) -> list[tuple[int, int]]:
 
 
 def _plotext(
-    frame: _Frame, segments: Sequence[tuple[list[float], list[float]]], marker: str
+    frame: Frame, segments: Sequence[tuple[list[float], list[float]]], marker: str
 ) -> list[str]:
     """Let plotext draw polylines.
 
@@ -188,7 +105,7 @@ def _plotext(
 class _Plot:
     """The cells inside the axes while they are being drawn."""
 
-    def __init__(self, frame: _Frame, look: Look) -> None:
+    def __init__(self, frame: Frame, look: Look) -> None:
         self.frame, self.look = frame, look
         self.chars: NDArray[np.str_] = np.full((frame.height, frame.width), " ", dtype="<U1")
         self.ids = np.zeros((frame.height, frame.width), dtype=np.int32)
@@ -292,7 +209,7 @@ class _Plot:
             self.mark(where, glyph, Ink(fg=colour, bold=True))
 
 
-def _segments(frame: _Frame, numbers: Floats) -> list[tuple[list[float], list[float]]]:
+def _segments(frame: Frame, numbers: Floats) -> list[tuple[list[float], list[float]]]:
     """Return the polylines of a series in cells from the plot's lower left corner."""
     heights = frame.up(numbers)
     return [
@@ -307,7 +224,7 @@ def _braille(bits: NDArray[np.int32]) -> NDArray[np.str_]:
     return codes.view("<U1").reshape(bits.shape)
 
 
-def _band(frame: _Frame, low: Floats, high: Floats, index: int) -> NDArray[np.int32]:
+def _band(frame: Frame, low: Floats, high: Floats, index: int) -> NDArray[np.int32]:
     """Return the dots of one band: every fourth one between the two lines.
 
     Between layers the ends run straight, as the curve does.
@@ -372,40 +289,6 @@ def _legend(canvas: Canvas, y: int, x: int, rows: int, series: Sequence[Series],
     return row + 1
 
 
-def _layer_labels(canvas: Canvas, y: int, frame: _Frame, look: Look, current: int | None) -> None:
-    """Write the numbers of layers below the plot, the current one first and between edges."""
-    free = [True] * (canvas.width + 2)
-
-    def write(layer: int, text: str, ink: Ink) -> None:
-        x = frame.left + frame.column(layer) - len(text) // 2
-        x = min(max(x, 0), max(canvas.width - len(text), 0))
-        if all(free[max(x - 1, 0) : x + len(text) + 1]):
-            canvas.put(x, y, text, ink)
-            free[x : x + len(text)] = [False] * len(text)
-
-    if current is not None and 0 <= current <= frame.layers:
-        marks = look.marks
-        write(current, f"{marks.open}{current}{marks.close}", look.accent)
-    room = (frame.width - 1) / max(frame.layers, 1)
-    needed = len(str(frame.layers)) + 1
-    steps = (step * 10**power for power in range(4) for step in (1, 2, 5))
-    every = next((step for step in steps if step * room >= needed), frame.layers + 1)
-    for layer in range(0, frame.layers + 1, every):
-        write(layer, str(layer), look.muted)
-    if frame.left >= 6:
-        canvas.put(0, y, "layer", look.muted)
-
-
-def _y_axis(canvas: Canvas, frame: _Frame, labels: dict[int, str], look: Look) -> None:
-    """Draw the upright axis with its labels to the left of the plot."""
-    for row in range(frame.height):
-        label = labels.get(row, "")
-        sign = "┤" if label else "│"
-        x = max(frame.left - 1 - len(label), 0)
-        canvas.put(x, frame.top + row, label, look.text)
-        canvas.put(frame.left - 1, frame.top + row, sign, look.muted)
-
-
 def _range(low: Sequence[Floats], high: Sequence[Floats], zero: bool) -> tuple[float, float] | None:
     """Return the smallest and the largest number drawn, or None without any."""
     numbers = np.concatenate([*low, *high]) if low else np.zeros(0)
@@ -447,10 +330,10 @@ def curves(
     canvas = Canvas(width, height, look.ascii)
     if canvas.width < 1 or canvas.height < 1:
         return canvas
-    count = max((len(_numbers(one.values)) for one in series), default=0)
-    values = [_numbers(one.values, count) for one in series]
+    count = max((len(numbers_of(one.values)) for one in series), default=0)
+    values = [numbers_of(one.values, count) for one in series]
     lows, highs = (
-        [_numbers(end, count)[:count] for end in ends]
+        [numbers_of(end, count)[:count] for end in ends]
         for ends in ([one.low for one in series], [one.high for one in series])
     )
     found = _range([*values, *lows], highs, zero)
@@ -462,7 +345,7 @@ def curves(
         words = cut("no values to draw", canvas.width, look.marks.ellipsis)
         canvas.put((canvas.width - len(words)) // 2, (canvas.height + top) // 2, words, look.muted)
         return canvas
-    frame = _layout(canvas, top, count - 1, found, look, signed)
+    frame = layout(canvas, top, count - 1, found, look, signed)
     plot = _Plot(frame, look)
     solid = [Ink(fg=look.category(one.category)[0]) for one in series]
     faint = [replace(ink, dim=True) for ink in solid]
@@ -472,77 +355,5 @@ def curves(
     plot.glyphs(values, series, current)
     canvas.paint(frame.left, frame.top, plot.chars, plot.ids, plot.inks)
     if frame.top + frame.height < canvas.height:
-        _layer_labels(canvas, canvas.height - 1, frame, look, current)
+        layer_labels(canvas, canvas.height - 1, frame, look, current)
     return canvas
-
-
-def _layout(
-    canvas: Canvas, top: int, layers: int, span: tuple[float, float], look: Look, signed: bool
-) -> _Frame:
-    """Draw the axes and return the room that they leave, with its range."""
-    below = 0 if canvas.height < 3 else 1 if canvas.height < 12 else 2
-    height = canvas.height - top - below
-    most = 2 if height < 4 else 3 if height < 8 else 4
-    lo, hi = _widened(*span)
-    labelled, decimals = _ticks(lo, hi, most)
-    texts = [_label(value, decimals, look, signed) for value in labelled]
-    left = max(map(len, texts)) + 1
-    if canvas.width >= 48:
-        left = max(left, 6)
-    if canvas.width - left < 8 or height < 2:
-        left = 0
-    frame = _Frame(
-        left,
-        top,
-        # A column stays free at the right for the edge of the last layer's number.
-        canvas.width - left - (1 if left else 0),
-        height,
-        layers,
-        lo,
-        hi,
-        0.5 if look.ascii else 0.125,
-    )
-    if left:
-        rows = {frame.row(value): text for value, text in zip(labelled, texts, strict=True)}
-        _y_axis(canvas, frame, rows, look)
-    if below == 2:
-        line = ["─"] * frame.width
-        for layer in range(layers + 1):
-            line[frame.column(layer)] = "┬"
-        canvas.put(left, top + height, "".join(line), look.muted)
-        if left:
-            canvas.put(left - 1, top + height, "└", look.muted)
-    return frame
-
-
-def sparkline(values: ArrayLike, look: Look, width: int | None = None) -> str:
-    """Draw numbers as a row of bars, `▁▂▅?█`: the lowest bar is the smallest number, not zero.
-
-    Args:
-        values: [n] numbers. NaN and infinities are drawn as the sign of undefined numbers.
-        look: The terminal's look; its bars, lowest to highest, stand for smallest to largest.
-        width: Cells at most: bars are as wide as fit in, and if not even one cell each does, the
-            row is cut and ends with an ellipsis. None: one cell each.
-
-    Returns:
-        One line of text, not longer than `width`; "" without values.
-    """
-    numbers = _numbers(values)
-    bars = look.marks.bars[1:]
-    known = numbers[np.isfinite(numbers)]
-    if not len(numbers):
-        return ""
-    lo, hi = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    drawn: list[str] = []
-    for number in numbers.tolist():
-        if math.isnan(number):
-            drawn.append(look.marks.undefined)
-        elif hi > lo:
-            drawn.append(bars[round((number - lo) / (hi - lo) * (len(bars) - 1))])
-        else:
-            drawn.append(bars[len(bars) // 2])
-    size = 1 if width is None else max(1, width // len(drawn))
-    line = "".join(bar * size for bar in drawn)
-    if width is None or len(line) <= width:
-        return line
-    return line[: max(width - 1, 0)] + look.marks.ellipsis[:width]

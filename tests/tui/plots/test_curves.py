@@ -13,8 +13,10 @@ from rich.cells import cell_len
 
 from tests.tui.test_text import anything
 from tui.look import Look
+from tui.plots.axes import ticks
 from tui.plots.canvas import Canvas
-from tui.plots.curves import Series, _ticks, curves, sparkline
+from tui.plots.curves import Series, curves
+from tui.plots.sparkline import sparkline
 
 LOOK = Look()
 ASCII = Look("none", ascii=True)
@@ -259,7 +261,7 @@ def test_without_colours_there_are_none(plain: bool) -> None:
 def test_labels_are_few_inside_the_range_and_written_exactly(
     lo: float, span: float, most: int
 ) -> None:
-    labels, decimals = _ticks(lo, lo + span, most)
+    labels, decimals = ticks(lo, lo + span, most)
     assert 2 <= len(labels) <= most
     assert labels == sorted(set(labels))
     assert all(lo - 1e-3 * span <= value <= lo + span * (1 + 1e-3) for value in labels)
