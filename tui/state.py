@@ -98,6 +98,8 @@ class Selection:
         share: percent of each row that the edges shown make up, one of ``SHARES``; None leaves it
             to the pane.
         combine: attention of the head, or the mean or maximum of the heads of its layer or of all.
+        ranked: the head pane is a list of heads by value, not a grid.
+        head_range: metric and ends of the colour range that was set by hand; None for none.
         hide_special: leave special tokens out of the attention pane (a view; weights stay as are).
         weighted: show weights times the norm of the value that each key adds.
     """
@@ -121,6 +123,8 @@ class Selection:
     key: int | None = None
     share: int | None = None
     combine: Combine = "head"
+    ranked: bool = False
+    head_range: tuple[str, float, float] | None = None
     hide_special: bool = False
     weighted: bool = False
 

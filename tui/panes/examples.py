@@ -157,10 +157,10 @@ def _verdict(c: Context, side: Side, row: int, shown: tuple[bool, bool]) -> list
         unknown = score is None or score != score
         ink_of_score = look.text if correct is None or shown[1] else ink
         cells.append(
-            (look.marks.small, look.muted) if unknown else (_score(c, score), ink_of_score)
+            (look.marks.unknown, look.muted) if unknown else (_score(c, score), ink_of_score)
         )
     if shown[1]:
-        mark = {True: look.marks.yes, False: look.marks.no, None: look.marks.small}[correct]
+        mark = {True: look.marks.yes, False: look.marks.no, None: look.marks.unknown}[correct]
         cells.append((mark, ink))
     return cells
 
