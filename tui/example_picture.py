@@ -119,7 +119,7 @@ def _cut(c: Context, told: list[str], most: int) -> list[str]:
 
 def lines(c: Context, width: int) -> list[str]:
     """The further fields of the example, such as its label, domain and score, in lines."""
-    joint = f" {c.look.marks.small} "
+    joint = " - " if c.look.ascii else " · "
     found: list[str] = []
     for field in c.project.fields(c.selection.example):
         words = text.cut(_written(c, field), width - 4)

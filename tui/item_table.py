@@ -266,7 +266,7 @@ def written(c: Context, value: str | float | bool) -> str:
 def _mark(c: Context, right: bool | None) -> tuple[str, Ink]:
     look = c.look
     if right is None:
-        return look.marks.small, look.muted
+        return look.marks.unknown, look.muted
     return (look.marks.yes, look.good) if right else (look.marks.no, look.bad)
 
 

@@ -152,6 +152,7 @@ class Marks:
         minus: Sign of negative numbers.
         undefined: An undefined number; never used for anything else.
         small: A number that is not zero but rounds to it.
+        unknown: Nobody says whether it is so.
         star: A selected thing on a map.
         cursor: The row the cursor is on.
         right: An arrow, from left to right.
@@ -174,7 +175,8 @@ class Marks:
     ellipsis: str = "…"
     minus: str = "−"
     undefined: str = "?"
-    small: str = "·"
+    small: str = "~"
+    unknown: str = "·"
     star: str = "★"
     cursor: str = "▸"
     right: str = "→"
@@ -198,7 +200,7 @@ _UNICODE = Marks()
 _ASCII = Marks(
     ellipsis=".",
     minus="-",
-    small=".",
+    unknown=".",
     star="*",
     cursor=">",
     right=">",

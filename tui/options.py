@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from . import state
+from .commands import Refused, set_range
 from .state import Selection
 from .window import Window
 
@@ -258,6 +259,17 @@ def _read_item(p: Project, s: Selection, words: str) -> Selection:
     return state.choose_item(s, item, start if stop > start else None)
 
 
+def _read_range(p: Project, s: Selection, words: str) -> Selection:
+    try:
+        return set_range(s, words)
+    except Refused as reason:
+        raise Unknown(str(reason)) from None
+
+
+def _write_range(p: Project, s: Selection) -> str:
+    return "auto" if s.head_range is None else f"{s.head_range[1]!r},{s.head_range[2]!r}"
+
+
 def _read_share(p: Project, s: Selection, words: str) -> Selection:
     names = ("auto", *map(str, state.SHARES))
     found = _among("share", words, names, ())
@@ -452,6 +464,15 @@ OPTIONS: tuple[Option, ...] = (
         lambda p, s: state.ATTENTION_VIEWS,
         "attention view",
         f"attention as {', '.join(state.ATTENTION_VIEWS)}",
+    ),
+    _switch("ranked", "ranked", "heads as a list in the order of their values"),
+    Option(
+        "range",
+        ("head_range",),
+        "LO,HI",
+        "colour range of the head metric, or auto",
+        _read_range,
+        _write_range,
     ),
     Option(
         "share",

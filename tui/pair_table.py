@@ -30,7 +30,7 @@ def _said(c: Context, said: Said, short: bool) -> list[tuple[str, Ink]]:
     """Three cells: the prediction, its probability, right or wrong."""
     look = c.look
     marks = {True: (look.marks.yes, look.good), False: (look.marks.no, look.bad)}
-    mark = (look.marks.small, look.muted) if said.correct is None else marks[said.correct]
+    mark = (look.marks.unknown, look.muted) if said.correct is None else marks[said.correct]
     probability = "" if said.probability is None else look.number(said.probability)
     ink = look.text if said.prediction else look.muted
     return [(label(said.prediction, short), ink), (probability, look.muted), mark]

@@ -111,6 +111,8 @@ class Selection:
         grouping: what makes the groups of the distance pane: a column of the pairs, or "points: "
             and a colouring of the points, or ``MARKED``.
         gap: the distance pane shows the difference of its groups.
+        ranked: the head pane is a list of heads by value, not a grid.
+        head_range: metric and ends of the colour range that was set by hand; None for none.
         hide_special: leave special tokens out of the attention pane (a view; weights stay as are).
         weighted: show weights times the norm of the value that each key adds.
         filter: condition on the examples that the list shows (see ``tui.filters``); "" for all.
@@ -143,6 +145,8 @@ class Selection:
     key: int | None = None
     share: int | None = None
     combine: Combine = "head"
+    ranked: bool = False
+    head_range: tuple[str, float, float] | None = None
     hide_special: bool = False
     weighted: bool = False
     filter: str = ""

@@ -41,6 +41,8 @@ START: dict[str, Any] = {
     "key": None,
     "share": None,
     "combine": "head",
+    "ranked": False,
+    "head_range": None,
 }
 
 
@@ -203,6 +205,16 @@ async def _help(session: Session, key: str) -> None:
     assert not isinstance(_top(session), HelpScreen)
 
 
+async def _range(session: Session, key: str) -> None:
+    await session.press(key, *["backspace"] * 4, *"0.5 0.1", "enter")
+    assert "A colour range is two numbers, the lower one first" in session.foot()
+    await session.press(*["backspace"] * 7, *"0.1 0.5", "enter")
+    assert session.selection.head_range == ("confidence", 0.1, 0.5)
+    assert "range by hand" in session.text()
+    await session.press(key, *["backspace"] * 7, *"auto", "enter")
+    assert session.selection.head_range is None
+
+
 async def _suspend(session: Session, key: str) -> None:
     called: list[str] = []
     session.app.action_suspend_process = lambda: called.append(key)  # type: ignore[method-assign]
@@ -291,6 +303,8 @@ EFFECTS: dict[str, Effect] = {
     "attention-view": Effect(changes={"attention_view": "map"}, shows="head 1.1 · map"),
     "more": Effect("attention", ALL_EDGES, {"share": 80}, shows="edges: 80 % of each row"),
     "less": Effect("attention", ALL_EDGES, {"share": 50}, shows="edges: 50 % of each row"),
+    "ranked": Effect(changes={"ranked": True}, shows="12 heads, largest first"),
+    "range": Effect(check=_range),
     "combine": Effect(changes={"combine": "layer-mean"}, shows="mean of layer 1, 4 heads"),
     "specials": Effect(changes={"hide_special": True}, shows="specials hidden"),
     "measure": Effect(changes={"measure": "euclid"}, shows="Euclid"),

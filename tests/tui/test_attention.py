@@ -17,6 +17,8 @@ from tui.pane import Context
 from tui.panes.attention import AttentionPane
 from tui.panes.attention.arrow_map import Map
 from tui.panes.attention.overview import Overview
+from tui.panes.attention.table import _Sorted
+from tui.plots.arrows import MOST_LINES, arrows
 from tui.project import Project
 from tui.state import Selection
 from tui.views import attention as views
@@ -285,3 +287,25 @@ def test_keys_and_clicks_in_overviews(compared: Project) -> None:
     assert nearest is not None and nearest.attention_view == "matrix"
     further = pane.act(replace(c, selection=nearer), "less")
     assert further is not None and further.attention_view == "layers"
+
+
+def test_the_table_sorts_only_where_one_looks(compared: Project) -> None:
+    rng = np.random.default_rng(2)
+    weights = rng.integers(0, 40, size=(90, 110)).astype(np.float32)  # many are equal
+    grid = replace(compared.attention(selection(compared, example=1)), weights=weights)
+    edges = _Sorted(grid, 100)
+    order = np.argsort(-weights.ravel(), kind="stable")
+    for start, stop in ((0, 20), (5000, 5030), (5010, 5040), (9890, 9900), (20, 40), (9000, 99999)):
+        np.testing.assert_array_equal(edges.between(start, stop), order[start:stop])
+        assert len(edges._order) <= 2000 + stop - start
+    for rank in (0, 17, 4321, 9899):
+        assert edges.rank(int(order[rank])) == rank
+
+
+def test_very_many_lines_are_not_drawn_and_it_is_said(compared: Project) -> None:
+    n = 300
+    weights = np.random.default_rng(1).dirichlet(np.ones(n), size=n)
+    labels = [f"w{place}" for place in range(n)]
+    drawn = arrows(weights, labels, labels, PLAIN, 110, 30, query=None, key=None)
+    assert drawn.edges == MOST_LINES
+    assert drawn.note == f"the strongest {MOST_LINES:,} edges: 70 % of each row in sight"

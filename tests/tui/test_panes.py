@@ -250,6 +250,8 @@ CHANGES: dict[str, Any] = {
     "key": 4,
     "share": 50,
     "combine": "layer-mean",
+    "ranked": True,
+    "head_range": ("std", 0.0, 0.1),
     "hide_special": True,
     "weighted": True,
     "filter": "correct",

@@ -435,6 +435,7 @@ def test_a_command_changes_what_it_is_named_after(name: str, compared: Project) 
         "colour": {"colouring"},
         "view": {"attention_view"},
         "combine": {"combine"},
+        "ranked": {"ranked"},
         "specials": {"hide_special"},
         "measure": {"measure"},
         "group": {"grouping"},

@@ -223,7 +223,7 @@ def _sorted_column(
     difference = sort.removeprefix("-").startswith("B-A.")
     cells: list[Cell] = []
     for value in values:
-        words = value if isinstance(value, str) else c.look.marks.small
+        words = value if isinstance(value, str) else c.look.marks.unknown
         if isinstance(value, float):
             words = c.look.number(value, signed=difference)
         cells.append((words, c.look.muted if value is None else c.look.text))
@@ -297,10 +297,10 @@ def _verdict(c: Context, side: Side, row: int, shown: tuple[bool, bool]) -> list
         unknown = score is None or score != score
         ink_of_score = look.text if correct is None or shown[1] else ink
         cells.append(
-            (look.marks.small, look.muted) if unknown else (_score(c, score), ink_of_score)
+            (look.marks.unknown, look.muted) if unknown else (_score(c, score), ink_of_score)
         )
     if shown[1]:
-        mark = {True: look.marks.yes, False: look.marks.no, None: look.marks.small}[correct]
+        mark = {True: look.marks.yes, False: look.marks.no, None: look.marks.unknown}[correct]
         cells.append((mark, ink))
     return cells
 

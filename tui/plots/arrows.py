@@ -14,9 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.look import PLAIN, Ink, Look
+from tui.look import Ink, Look
+from tui.plots.arrow_lines import Edges, Plan, draw_lines
 from tui.plots.canvas import Canvas
-from tui.plots.heatmap import scroll
+from tui.plots.heatmap import measure_labels, scroll
 from tui.plots.scale import Scale, legend
 from tui.text import cut
 from tui.text import width as cells_of
@@ -29,8 +30,9 @@ Mask = NDArray[np.bool_]
 
 _ALL_TOKENS = 0.7  # the share that is shown of all rows together
 _ONE_TOKEN = 0.95  # the same of a chosen token, which has the picture for itself
+MOST_LINES = 1000
+"""No more are drawn, the strongest; more would only fill the picture."""
 _WIDEST = 64  # columns of lines; more only pulls the labels apart
-_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class ArrowMap:
     top: int
     edges: int
     note: str
-    _plan: _Plan
+    _plan: Plan
 
     def hit(self, x: int, y: int) -> tuple[Literal["query", "key"], int] | None:
         """Return which token's label a cell belongs to, or None between and outside the labels.
@@ -66,43 +68,6 @@ class ArrowMap:
         if x >= plan.lines + plan.across and row < plan.keys:
             return "key", row
         return None
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Where things stand.
-
-    Attributes:
-        queries, keys: Numbers of tokens.
-        top: First token in sight.
-        first: Canvas row of that token.
-        rows: Rows of tokens.
-        label: Widths of the labels of queries and of keys.
-        weight: Widths of the weights beside queries and beside keys, 0 without.
-        left: Column where the queries' labels begin.
-        lines: Column where the lines begin.
-        across: Columns of lines.
-    """
-
-    queries: int
-    keys: int
-    top: int
-    first: int
-    rows: int
-    label: tuple[int, int]
-    weight: tuple[int, int]
-    left: int
-    lines: int
-    across: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Edges:
-    """Edges, weakest first: rows, columns and weights, each [n]."""
-
-    queries: Ints
-    keys: Ints
-    weights: Floats
 
 
 def strongest(weights: NDArray[np.floating[Any]], share: float) -> Mask:
@@ -133,9 +98,7 @@ def strongest(weights: NDArray[np.floating[Any]], share: float) -> Mask:
     return chosen
 
 
-def _chosen(
-    weights: Floats, query: int | None, key: int | None, plan: _Plan, share: float
-) -> _Edges:
+def _chosen(weights: Floats, query: int | None, key: int | None, plan: Plan, share: float) -> Edges:
     """Return the edges to draw: of a query, into a key, or of the rows in sight."""
     if query is not None:
         columns = np.flatnonzero(strongest(weights[query : query + 1], share)[0])
@@ -146,14 +109,14 @@ def _chosen(
     else:
         rows, columns = np.nonzero(strongest(weights[plan.top : plan.top + plan.rows], share))
         rows = rows + plan.top
-    found = weights[rows, columns]
-    order = np.argsort(np.abs(found), kind="stable")
-    return _Edges(rows[order], columns[order], found[order])
+    found = weights[rows, columns].astype(np.float64)
+    order = np.argsort(np.abs(found), kind="stable")[-MOST_LINES:]
+    return Edges(rows[order], columns[order], found[order])
 
 
 def _label_widths(room: int, queries: Sequence[str], keys: Sequence[str]) -> tuple[int, int]:
     """Share room between the labels of both sides; what one does not need the other gets."""
-    wanted = [max((cells_of(label) for label in labels), default=0) for labels in (queries, keys)]
+    wanted = [measure_labels(tuple(labels))[0] for labels in (queries, keys)]
     half = room // 2
     first = min(wanted[0], max(half, room - wanted[1]))
     return max(first, 0), max(min(wanted[1], room - first), 0)
@@ -165,7 +128,7 @@ def _make_plan(
     weight: tuple[int, int],
     chosen: int | None,
     top: int,
-) -> _Plan:
+) -> Plan:
     """Lay the map out on the canvas."""
     queries, keys = len(labels[0]), len(labels[1])
     room = canvas.height - (1 if canvas.height >= 3 else 0)
@@ -178,7 +141,7 @@ def _make_plan(
     label = _label_widths(max(canvas.width - beside - least, 0), *labels)
     across = min(max(canvas.width - beside - sum(label), 0), _WIDEST)
     left = max((canvas.width - beside - sum(label) - across) // 2, 0)
-    return _Plan(
+    return Plan(
         queries=queries,
         keys=keys,
         top=scroll(top, chosen, rows, max(queries, keys)),
@@ -192,115 +155,9 @@ def _make_plan(
     )
 
 
-def _window(plan: _Plan, edges: _Edges) -> tuple[Floats, Floats]:
-    """Return where each edge comes into the window and leaves it, 0 at the query, 1 at the key."""
-    starts = (edges.queries - plan.top).astype(np.float64)
-    run = (edges.keys - edges.queries).astype(np.float64)
-    # The window's borders are half a row beyond its first and last row's middle. A level edge
-    # never meets them; any number that is not 0 sends both meeting points far away.
-    run[run == 0] = 1e-9
-    meets = np.stack(((-0.5 - starts) / run, (plan.rows - 0.5 - starts) / run))
-    enter, leave = np.maximum(meets.min(axis=0), 0), np.minimum(meets.max(axis=0), 1)
-    return enter, leave
-
-
-def _trace(plan: _Plan, edges: _Edges, fine: tuple[int, int]) -> tuple[Ints, Ints]:
-    """Return the points along the edges, as far as they are in the window.
-
-    Args:
-        plan: The layout.
-        edges: The edges.
-        fine: Points per cell, across and down: (2, 4) in braille, (1, 1) in ASCII.
-
-    Returns:
-        Columns and rows, both [edges, points], from the upper left corner of the lines. From point
-        to point they change by at most one, so lines have no holes.
-    """
-    wide, high = plan.across * fine[0], plan.rows * fine[1]
-    enter, leave = _window(plan, edges)
-    count = max(wide, high)
-    along = enter[:, None] + (leave - enter)[:, None] * ((np.arange(count) + 0.5) / count)
-    starts = (edges.queries - plan.top) * fine[1] + (fine[1] - 1) / 2
-    run = (edges.keys - edges.queries) * fine[1]
-    columns = np.clip(along * wide, 0, wide - 1).astype(np.int64)
-    rows = np.clip(np.floor(starts[:, None] + run[:, None] * along + 0.5), 0, high - 1)
-    return columns, rows.astype(np.int64)
-
-
-def _steps(edges: _Edges, scale: Scale, look: Look) -> NDArray[np.int32]:
-    """Return each edge's place in `Look.strokes`."""
-    return scale.steps(edges.weights, len(look.strokes(scale.diverging)))
-
-
-def _draw_lines(
-    canvas: Canvas, plan: _Plan, edges: _Edges, scale: Scale, look: Look, mesh: bool
-) -> None:
-    """Draw the lines, weakest first; negative differences are dashed.
-
-    A cell has the colour of the strongest edge through it. In a mesh, the map of all tokens, it
-    also has the dots of edges of that colour only, so that strong lines stay lines; edges of one
-    token fan out from it and need no such help.
-    """
-    fine = (1, 1) if look.ascii else (2, 4)
-    columns, rows = _trace(plan, edges, fine)
-    steps = _steps(edges, scale, look)
-    drawn = np.ones(columns.shape, dtype=bool)
-    if scale.diverging:
-        # Each edge begins its dashes elsewhere, else those of a bundle join to columns.
-        dash = (columns // fine[0] // 2 + np.arange(len(steps))[:, None]) % 2 == 0
-        drawn = dash | (edges.weights >= 0)[:, None]
-    which = np.nonzero(drawn)[0]
-    x, y = columns[drawn], rows[drawn]
-    cell = y // fine[1], x // fine[0]
-    owner = np.full((plan.rows, plan.across), -1)
-    owner[cell] = which  # of several the last one stays: the strongest
-    if look.ascii:
-        chars = _slopes(plan, edges)[np.maximum(owner, 0)]
-        chars[owner < 0] = " "
-    else:
-        dots = np.zeros((plan.rows * 4, plan.across * 2), dtype=bool)
-        same = (steps[which] == steps[owner[cell]]) | (not mesh)
-        dots[y[same], x[same]] = True
-        tiles = dots.reshape(plan.rows, 4, plan.across, 2)
-        bits = (tiles * _DOTS[None, :, None, :]).sum(axis=(1, 3), dtype=np.int32)
-        codes = np.where(bits > 0, bits + 0x2800, ord(" ")).astype(np.uint32)
-        chars = codes.view("<U1").reshape(bits.shape)
-    inks = (PLAIN, *look.strokes(scale.diverging))
-    ids = np.where(owner < 0, 0, steps[np.maximum(owner, 0)] + 1)
-    canvas.paint(plan.lines, plan.first, chars, ids, inks)
-    _draw_exits(canvas, plan, edges, [inks[step + 1] for step in steps.tolist()], look)
-
-
-def _slopes(plan: _Plan, edges: _Edges) -> NDArray[np.str_]:
-    """Return the ASCII sign of each edge: `-` for a flat one, `/` and `\\`, `|` for a steep one."""
-    slope = (edges.keys - edges.queries) / max(plan.across, 1)
-    signs = np.where(slope > 0, "\\", "/")
-    signs = np.where(np.abs(slope) < 0.25, "-", signs)
-    found: NDArray[np.str_] = np.where(np.abs(slope) > 2, "|", signs).astype("<U1")
-    return found
-
-
-def _draw_exits(
-    canvas: Canvas, plan: _Plan, edges: _Edges, inks: Sequence[Ink], look: Look
-) -> None:
-    """Mark where edges leave the window or come into it: the token is further up or down."""
-    enter, leave = _window(plan, edges)
-    coming = enter > 0
-    border = np.where(coming, enter, leave)
-    x = np.minimum((border * plan.across).astype(np.int64), plan.across - 1)
-    up = np.where(coming, edges.queries, edges.keys) < plan.top
-    out = np.flatnonzero(coming | (leave < 1))
-    # Of the edges through one cell the last, the strongest, gives its colour.
-    last = {(x[index], up[index]): index for index in out.tolist()}
-    for (column, above), index in last.items():
-        y = plan.first if above else plan.first + plan.rows - 1
-        sign = look.marks.up if above else look.marks.down
-        canvas.put(plan.lines + int(column), y, sign, replace(inks[index], bold=True))
-
-
 def _draw_label(
     canvas: Canvas,
-    plan: _Plan,
+    plan: Plan,
     side: int,
     row: int,
     text: str,
@@ -328,7 +185,7 @@ def _draw_label(
 
 def _draw_labels(
     canvas: Canvas,
-    plan: _Plan,
+    plan: Plan,
     labels: tuple[Sequence[str], Sequence[str]],
     chosen: tuple[int | None, int | None],
     partners: tuple[dict[int, tuple[str, Ink]], dict[int, tuple[str, Ink]]],
@@ -351,7 +208,7 @@ def _draw_labels(
 
 
 def _partners(
-    weights: Floats, edges: _Edges, query: int | None, key: int | None, scale: Scale, look: Look
+    weights: Floats, edges: Edges, query: int | None, key: int | None, scale: Scale, look: Look
 ) -> tuple[dict[int, tuple[str, Ink]], dict[int, tuple[str, Ink]]]:
     """Return the numbers to write beside queries and beside keys.
 
@@ -390,7 +247,7 @@ def _weight_width(
     return (cells, 0) if query is None else (0, cells)
 
 
-def _beyond(plan: _Plan) -> tuple[str, str]:
+def _beyond(plan: Plan) -> tuple[str, str]:
     """Return how many tokens are above the window and below it, in words; "" for none."""
     below = [max(total - plan.top - plan.rows, 0) for total in (plan.queries, plan.keys)]
     words = f"↓ {below[0]} below"
@@ -399,7 +256,7 @@ def _beyond(plan: _Plan) -> tuple[str, str]:
     return f"↑ {plan.top} above" if plan.top else "", words if any(below) else ""
 
 
-def _draw_beyond(canvas: Canvas, plan: _Plan, look: Look) -> str:
+def _draw_beyond(canvas: Canvas, plan: Plan, look: Look) -> str:
     """Say what is out of sight: in rows of its own, else in words for the last line."""
     above, below = _beyond(plan)
     if not plan.first:
@@ -423,7 +280,9 @@ def _draw_foot(canvas: Canvas, scale: Scale, note: str, beyond: str, look: Look)
     canvas.blit(x, y, legend(look, scale, min(room, 36), lines=True))
 
 
-def _note(query: int | None, key: int | None, share: float, plan: _Plan, scale: Scale) -> str:
+def _note(
+    query: int | None, key: int | None, share: float, plan: Plan, scale: Scale, drawn: int
+) -> str:
     """Say in words which edges are drawn."""
     percent = round(100 * share)
     if query is not None:
@@ -433,6 +292,8 @@ def _note(query: int | None, key: int | None, share: float, plan: _Plan, scale: 
     else:
         all_shown = plan.queries <= plan.rows
         words = f"edges: {percent} % of each row" + ("" if all_shown else " in sight")
+    if drawn >= MOST_LINES:
+        words = f"the strongest {drawn:,} {words}"
     return words + (", − dashed" if scale.diverging else "")
 
 
@@ -485,7 +346,7 @@ def arrows(
     Raises:
         ValueError: If labels and weights differ in number.
     """
-    values = np.asarray(weights, dtype=np.float64)
+    values = np.asarray(weights)
     if values.shape != (len(query_labels), len(key_labels)):
         raise ValueError(
             f"weights of shape {values.shape} do not fit {len(query_labels)} query and "
@@ -505,12 +366,12 @@ def arrows(
     edges = _chosen(values, query, key, plan, share)
     drawn = len(edges.weights) if plan.across and plan.rows else 0
     if drawn:
-        _draw_lines(canvas, plan, edges, scale, look, mesh=query is None and key is None)
+        draw_lines(canvas, plan, edges, scale, look, mesh=query is None and key is None)
     partners = _partners(values, edges, query, key, scale, look)
     pale = (faint, faint if faint_keys is None else faint_keys)
     _draw_labels(canvas, plan, labels, (query, key), partners, pale, look)
     beyond = _draw_beyond(canvas, plan, look)
-    note = note or _note(query, key, share, plan, scale)
+    note = note or _note(query, key, share, plan, scale, drawn)
     if canvas.height >= 3:
         _draw_foot(canvas, scale, note, beyond, look)
     return ArrowMap(canvas, plan.top, drawn, note, plan)

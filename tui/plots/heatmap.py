@@ -17,7 +17,7 @@ from tui.look import Ink, Look
 from tui.plots.canvas import Canvas
 from tui.plots.scale import Scale, cell_texts
 
-__all__ = ["HeatMap", "heatmap", "scroll"]
+__all__ = ["HeatMap", "heatmap", "measure_labels", "scroll"]
 
 _NARROW = 2  # cells of a matrix entry without numbers: about a square
 
@@ -79,7 +79,7 @@ class HeatMap:
 
 
 @lru_cache(maxsize=64)
-def _measure(labels: tuple[str, ...]) -> tuple[int, bool]:
+def measure_labels(labels: tuple[str, ...]) -> tuple[int, bool]:
     """Return the width of the widest label, and whether all are numbers.
 
     Kept, because all labels decide about the room, visible or not, and a text has thousands.
@@ -119,9 +119,9 @@ def _plan(
         height: Cells down.
         numbers: Write values; None if all columns then fit.
     """
-    widest, _ = _measure(tuple(row_labels))
+    widest, _ = measure_labels(tuple(row_labels))
     gutter = min(widest, max(width // 4, 3)) + 1 if row_labels else 0
-    longest, is_number = _measure(tuple(column_labels))
+    longest, is_number = measure_labels(tuple(column_labels))
     room = width - gutter
     if numbers is None:
         numbers = shape[1] * (number + 1) <= room
@@ -257,7 +257,7 @@ def _draw_column_labels(
     if not labels:
         return
     chosen = cursor[1] if cursor else -1
-    widest, _ = _measure(tuple(labels))
+    widest, _ = measure_labels(tuple(labels))
     stride = 1 if vertical else -(-(widest + 1) // drawn.cell)
     aim = drawn.x + (chosen - drawn.left) * drawn.cell
     for column in range(drawn.left, drawn.left + drawn.columns):

@@ -149,7 +149,7 @@ def _swatch(
 def cell_texts(
     values: NDArray[Any], look: Look, signed: bool = False, hundredths: bool = True
 ) -> list[str]:
-    """Write values for the cells of a heat map: `+32`, `−4`, `·`, `?`, or `.32`.
+    """Write values for the cells of a heat map: `+32`, `−4`, `~`, `?`, or `.32`.
 
     Args:
         values: Numbers of any shape; they are written in flat order.

@@ -318,7 +318,7 @@ def _glyph_inks(shown: _Shown, look: Look) -> tuple[NDArray[np.int64], list[Ink]
         inks, glyphs = [*strokes, look.muted], tenths[shown.scale.steps(means, 10)]
     elif shown.classes is None:
         place = np.zeros(shown.size, np.int64)
-        inks, glyphs = [look.text, look.muted], np.full(shown.size, look.marks.small)
+        inks, glyphs = [look.text, look.muted], np.full(shown.size, look.marks.unknown)
     else:
         place = _majority(shown.cells, shown.classes, shown.size)
         known = range(int(shown.classes.max(initial=-1)) + 1)

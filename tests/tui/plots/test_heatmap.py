@@ -33,7 +33,7 @@ def test_golden_head_grid_with_numbers() -> None:
         cursor=(0, 2),
     )
     assert drawn.canvas.text() == (
-        "      0     1     2\n0     0    −1 ▐ +32▌\n1     ?     ·   −35\n"
+        "      0     1     2\n0     0    −1 ▐ +32▌\n1     ?     ~   −35\n"
     )
     assert drawn.numbers
     assert drawn.cell == 6

@@ -81,6 +81,6 @@ def test_legend_shows_the_whole_ramp_in_colour() -> None:
 
 def test_cell_texts() -> None:
     values = np.array([[0.324, -0.04, 0.001], [0.0, np.nan, 1.0]])
-    assert cell_texts(values, Look(), signed=True) == ["+32", "−4", "·", "0", "?", "+100"]
-    assert cell_texts(values, Look(ascii=True)) == ["32", "-4", ".", "0", "?", "100"]
+    assert cell_texts(values, Look(), signed=True) == ["+32", "−4", "~", "0", "?", "+100"]
+    assert cell_texts(values, Look(ascii=True)) == ["32", "-4", "~", "0", "?", "100"]
     assert cell_texts(np.array([0.324, 1.79]), Look(), hundredths=False) == [".32", "1.8"]

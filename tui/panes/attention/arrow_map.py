@@ -47,8 +47,8 @@ class Map(Way):
         part = near(grid, query, key, height - 1, share)
         drawn = arrows(
             part.weights,
-            [grid.label(place) for place in part.queries],
-            [grid.key_label(place) for place in part.keys],
+            grid.labels if part.whole else [grid.label(place) for place in part.queries],
+            grid.key_labels if part.whole else [grid.key_label(place) for place in part.keys],
             c.look,
             width,
             height,

@@ -10,7 +10,8 @@ from collateral.analysis.heads import ranked
 
 from ... import copying, state, text
 from ...pane import Context
-from ...plots.canvas import Canvas, Ink
+from ...plots.bar import bar
+from ...plots.canvas import Canvas
 from ...plots.heatmap import HeatMap, heatmap, scroll
 from ...plots.scale import Scale, legend
 from ...plots.table import Column, Table, table
@@ -117,7 +118,7 @@ class Links(Way):
                 (f"{self._top + number + 1:,}", look.muted),
                 (f"{layer}.{head}", look.text),
                 (_written(value, links).replace("-", look.marks.minus), look.text),
-                _bar(c, value, most, bar_room, links.difference),
+                bar(look, value, most, bar_room, links.difference),
             ]
             for number, (layer, head, value) in enumerate(order[self._top : self._top + room])
         ]
@@ -216,12 +217,3 @@ def _written(value: float, links: HeadLinks) -> str:
     if links.kept is not None and value == 0:
         return "not kept"
     return f"{value:+.4f}" if links.difference else f"{value:.4f}"
-
-
-def _bar(c: Context, value: float, most: float, room: int, difference: bool) -> tuple[str, Ink]:
-    """A bar as long as the value is large."""
-    strokes = c.look.strokes(difference)
-    scale = Scale(-most, most, True) if difference else Scale(0.0, most)
-    length = round(abs(value) / most * max(0, room)) if most > 0 else 0
-    ink = strokes[int(scale.steps(value, len(strokes)))]
-    return ("#" if c.look.ascii else "━") * length, ink

@@ -8,16 +8,16 @@ import numpy.typing as npt
 from ... import state, text
 from ...pane import Context
 from ...plots.arrows import strongest
+from ...plots.bar import bar
 from ...plots.canvas import Canvas, Ink
 from ...plots.heatmap import scroll
-from ...plots.scale import steps
 from ...plots.table import Column, Table, table
 from ...state import Selection
 from ...views.answers import AttentionGrid
 from .way import SHARE_STEPS, SHARES, Way, cursor, grid_of, grid_title, kept_words, step_share
 
-_FIRST = 1024
-"""Edges that are sorted at first; more when they are looked at."""
+_AROUND = 1000
+"""Edges that are sorted before and behind those in sight."""
 
 
 class EdgeTable(Way):
@@ -48,7 +48,7 @@ class EdgeTable(Way):
         room = max(1, height - 2)
         chosen = self._chosen(c, grid)
         self._top = scroll(self._top, chosen, room, len(edges))
-        places = edges.first(self._top + room)[self._top :].tolist()
+        places = edges.between(self._top, self._top + room).tolist()
         columns = _columns(grid, edges, self._top + room, width)
         taken = sum(column.width or 0 for column in columns) + len(columns)
         rows = [
@@ -81,11 +81,6 @@ class EdgeTable(Way):
         special = grid.tokens.special
         tokens = int(grid.rows[query]), int(grid.columns[key])
         inks = [look.muted if special[token] else look.text for token in tokens]
-        share = value / grid.most if grid.most > 0 and not np.isnan(value) else 0.0
-        strokes = look.strokes(grid.difference)
-        low = -1.0 if grid.difference else 0.0
-        step = int(steps([share], low, 1.0, len(strokes))[0])
-        bar = ("#" if look.ascii else "━") * round(abs(share) * max(0, room))
         written = f"{value:+.3f}" if grid.difference else f"{value:.3f}"
         return [
             (f"{number + 1:,}", look.muted),
@@ -95,7 +90,7 @@ class EdgeTable(Way):
             (str(tokens[1]), look.muted),
             (grid.key_label(key), inks[1]),
             (written.replace("-", look.marks.minus), look.text),
-            (bar, strokes[step]),
+            bar(look, value, grid.most, room, grid.difference),
         ]
 
     def _chosen(self, c: Context, grid: AttentionGrid) -> int | None:
@@ -128,13 +123,13 @@ class EdgeTable(Way):
         return self._choose(c, grid, place)
 
     def _choose(self, c: Context, grid: AttentionGrid, place: int) -> Selection:
-        flat = int(self._sorted(c, grid).first(place + 1)[place])
+        flat = int(self._sorted(c, grid).between(place, place + 1)[0])
         query, key = divmod(flat, grid.weights.shape[1])
         return state.choose_tokens(c.selection, int(grid.rows[query]), int(grid.columns[key]))
 
 
 class _Sorted:
-    """The edges of a grid by size; sorted as far as they are looked at.
+    """The edges of a grid by size; sorted where they are looked at.
 
     Attributes:
         made_of: grid, and percent of each row.
@@ -152,7 +147,7 @@ class _Sorted:
         elif grid.kept is not None:
             self._size[self._size == 0] = -2.0
         self._count = int(np.count_nonzero(self._size > -2.0))
-        self._order = np.zeros(0, dtype=np.int64)
+        self._from, self._order = 0, np.zeros(0, dtype=np.int64)
         what = "edges" if grid.kept is None else "edges kept"
         part = f", {share} % of each row" if share < 100 else ""
         self.words = f"{self._count:,} {what}{part}, largest first  {grid.note}".rstrip()
@@ -160,23 +155,33 @@ class _Sorted:
     def __len__(self) -> int:
         return self._count
 
-    def first(self, count: int) -> npt.NDArray[np.int64]:
-        """The flat places of the ``count`` largest; of equal ones the first in the grid."""
-        count = min(count, self._count)
-        if count > len(self._order):
-            enough = min(self._count, max(_FIRST, 4 * count))
-            part = np.arange(self._size.size)
-            if enough < self._size.size:
-                least = np.partition(self._size, self._size.size - enough)[-enough]
-                part = np.flatnonzero(self._size >= least)
-            self._order = part[np.argsort(-self._size[part], kind="stable")]
-        return self._order[:count]
+    def between(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+        """The flat places of ranks ``start`` to ``stop``; of equal edges the first in the grid.
+
+        Only what lies about there is sorted, and kept for the next time.
+        """
+        start, stop = (max(0, min(rank, self._count)) for rank in (start, stop))
+        if not self._from <= start <= stop <= self._from + len(self._order):
+            self._sort(max(0, start - _AROUND), min(self._count, stop + _AROUND))
+        return self._order[start - self._from : stop - self._from]
+
+    def _sort(self, start: int, stop: int) -> None:
+        total = self._size.size
+        ends = [total - stop, total - 1 - start]
+        least, most = np.partition(self._size, ends)[ends]
+        part = np.flatnonzero((self._size >= least) & (self._size <= most))
+        before = int(np.count_nonzero(self._size > most))
+        order = part[np.argsort(-self._size[part], kind="stable")]
+        self._from, self._order = start, order[start - before : stop - before]
 
     def rank(self, flat: int) -> int | None:
         """How many edges stand before one; None if it is not among them."""
         size = self._size[flat]
         if size <= -2.0:
             return None
+        here = np.flatnonzero(self._order == flat)
+        if len(here):
+            return self._from + int(here[0])
         before = np.count_nonzero(self._size > size)
         return int(before + np.count_nonzero(self._size[:flat] == size))
 

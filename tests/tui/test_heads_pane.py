@@ -1,0 +1,144 @@
+"""The head pane: ranked list, means at the edges, a colour range by hand, very many heads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.factory import write_collateral
+from tests.tui.handmade import Recipe
+from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, selection
+from tui import state
+from tui.commands import Refused, set_range
+from tui.pane import Context
+from tui.panes.heads import HeadsPane
+from tui.plots.bar import bar
+from tui.project import Project
+from tui.state import Selection
+
+
+def lines_of(project: Project, s: Selection, size: tuple[int, int]) -> list[str]:
+    """What a fresh pane shows, line by line."""
+    return HeadsPane().draw(Context(project, s, PLAIN, True), *size).text().splitlines()
+
+
+@pytest.mark.parametrize("view", state.VIEWS)
+def test_the_list_has_every_head_once_in_order(view: state.View, compared: Project) -> None:
+    s = selection(compared, view=view, ranked=True, metric="std")
+    values = compared.head_view(s).values
+    found = [line.replace("▸", " ").split()[1:3] for line in lines_of(compared, s, (50, 15))[1:13]]
+    heads = [tuple(map(int, head.split("."))) for head, _ in found]
+    assert len(set(heads)) == values.size
+    numbers = [values[head] for head in heads]
+    sizes = np.abs(numbers) if view == "B−A" else numbers
+    assert (np.diff(sizes) <= 0).all()
+    for (_, word), number in zip(found, numbers, strict=True):
+        assert float(word.replace("−", "-")) == pytest.approx(float(number), rel=5.1e-4)
+
+
+def test_walking_and_clicking_in_the_list(compared: Project) -> None:
+    pane, s = HeadsPane(), selection(compared, view="A", ranked=True, metric="std")
+    values = compared.head_view(s).values
+    s = pane.jump(Context(compared, s, PLAIN), end=False)
+    order = [divmod(int(flat), 4) for flat in np.argsort(-values.ravel(), kind="stable")]
+    for layer, head in order:
+        assert (s.head_layer, s.head) == (layer, head)
+        s = pane.move(Context(compared, s, PLAIN), 0, 1)
+    c = Context(compared, s, PLAIN)
+    pane.draw(c, 50, 15)
+    clicked = pane.click(c, 5, 3)
+    assert (clicked.head_layer, clicked.head) == order[2]
+    assert pane.click(c, 5, 0) == s
+    assert not pane.enter(c).ranked
+
+
+def test_undefined_heads_end_the_list(tmp_path: Path) -> None:
+    values = np.array([[[0.25, np.nan], [0.5, -0.125]]] * 3)
+    path = Recipe(metrics={"m": values}).write(tmp_path / "file.msgpack")
+    project = Project.open([path])
+    s = selection(project, metric="m", ranked=True, head_layer=0, head=1)
+    lines = [line.replace("▸", " ").split()[1:3] for line in lines_of(project, s, (50, 8))[1:5]]
+    assert lines == [["1.0", "0.5"], ["0.0", "0.25"], ["1.1", "−0.125"], ["0.1", "undefined"]]
+
+
+def test_the_means_of_rows_and_columns(tmp_path: Path) -> None:
+    values = np.array([[[0.1, 0.3, np.nan], [0.5, np.nan, np.nan]]] * 3)
+    path = Recipe(metrics={"m": values}, heads=3).write(tmp_path / "file.msgpack")
+    project = Project.open([path])
+    s = selection(project, metric="m", head_layer=0, head=0)
+    lines = lines_of(project, s, (60, 12))
+    assert lines[0].split()[-1] == "mean"
+    assert lines[1].replace("▐", " ").replace("▌", " ").split() == ["0", "10", "30", "?", "20"]
+    assert lines[2].split() == ["1", "50", "?", "?", "50"]
+    assert lines[3].split() == ["mean", "30", "30", "?"]
+    small = lines_of(project, s, (18, 6))
+    assert "mean" not in small[0]
+
+
+def test_a_range_by_hand_holds_for_its_metric_and_marks_what_is_beyond(tmp_path: Path) -> None:
+    values = np.array([[[0.05, 0.3], [0.9, 0.5]]] * 3)
+    path = Recipe(metrics={"m": values, "n": values}).write(tmp_path / "file.msgpack")
+    project = Project.open([path])
+    s = selection(project, metric="m", head_layer=1, head=1)
+    s = set_range(s, "0.1 0.6")
+    lines = lines_of(project, s, (60, 12))
+    assert lines[1].split()[:4] == ["0", "<", "5", "30"]
+    assert ">" in lines[2].split()[1] and "90" in lines[2] and lines[2].count(">") == 1
+    legend = next(line for line in lines if "range by hand" in line)
+    assert "<.10" in legend and ">.60" in legend
+    other = "\n".join(lines_of(project, replace(s, metric="n"), (60, 12)))
+    assert "range by hand" not in other
+    assert set_range(s, "auto").head_range is None
+
+
+@pytest.mark.parametrize("words", ["1", "2 1", "a b", "0 1 2", "0 nan", "0 inf", "1 1"])
+def test_what_is_no_range_is_refused(words: str) -> None:
+    with pytest.raises(Refused, match="two numbers, the lower one first"):
+        set_range(Selection(metric="m"), words)
+
+
+def test_a_range_of_differences_is_centred_on_zero(compared: Project) -> None:
+    s = selection(compared, view="B−A", metric="std")
+    one, two = set_range(s, "0.2"), set_range(s, "−0.1, 0.2")
+    assert one.head_range == ("std", -0.2, 0.2) and two.head_range == ("std", -0.1, 0.2)
+    for chosen in (one, two):
+        text = "\n".join(lines_of(compared, chosen, (60, 14)))
+        assert "−.20" in text and "+.20" in text
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda k: f"{k.depth}{'-ascii' * k.ascii}")
+def test_80_by_64_heads_are_readable_and_reachable(
+    look: object, tmp_path_factory: pytest.TempPathFactory, many: Project
+) -> None:
+    for size in ((76, 16), (156, 38), (56, 13)):
+        for place in ((0, 0), (79, 63), (40, 31), (79, 0)):
+            s = selection(many, head_layer=place[0], head=place[1], metric="std")
+            pane = HeadsPane()
+            canvas = pane.draw(Context(many, s, look, True), *size)  # type: ignore[arg-type]
+            check_canvas(canvas, look, *size)  # type: ignore[arg-type]
+            text = canvas.text()
+            assert f"head {place[0]}.{place[1]} " in text
+            assert "layers " in text and " of 80" in text
+            drawn = pane._drawn
+            assert drawn is not None and drawn.place(*place) is not None
+            x, y = drawn.place(*place) or (0, 0)
+            assert pane.click(Context(many, s, PLAIN), x + 1, y) == s
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A file of 80 layers with 64 heads each."""
+    path = tmp_path_factory.mktemp("many") / "many.msgpack"
+    return Project.open([write_collateral(path, examples=2, layers=80, heads=64, attention=1)])
+
+
+def test_bars() -> None:
+    assert bar(PLAIN, 0.5, 1.0, 10)[0] == "━" * 5
+    assert bar(PLAIN, -1.0, 1.0, 4, True)[0] == "━" * 4
+    assert bar(PLAIN, 0.2, 1.0, 10, mark=0.5)[0] == "━━   │"
+    assert bar(PLAIN, 0.9, 1.0, 10, mark=0.5)[0] == "━━━━━│━━━"
+    assert bar(PLAIN, float("nan"), 1.0, 10)[0] == "" == bar(PLAIN, 1.0, 0.0, 10)[0]
+    assert bar(PLAIN, 1.0, 1.0, -3, mark=0.1)[0] == ""
