@@ -73,7 +73,7 @@ def _model(file: Mapping[str, Any]) -> str:
 def _over(scope: Mapping[str, Any]) -> str:
     if scope["over"] == "all":
         return f"all {text.many(scope['of'], 'example')}"
-    which = "this example" if scope["over"] == "example" else "marked examples"
+    which = "this example" if scope["over"] == "example" else f"{scope['over']} examples"
     return f"{which}: {scope['examples']:,} of {scope['of']:,}"
 
 

@@ -82,6 +82,14 @@ def test_it_follows_the_options(compared: Project) -> None:
     assert apply(compared, first, found["selection"]) == s
 
 
+def test_averages_over_a_filter_are_called_so(compared: Project) -> None:
+    wanted = {"filter": "A.correct = false", "scope": "filtered"}
+    s = apply(compared, compared.first_selection(), wanted)
+    wrong = compared.a.examples["correct"].count(False)
+    words = as_text(_json(facts(compared, s)), 80)
+    assert f"filtered examples: {wrong} of 12" in words and "marked" not in words
+
+
 def test_undefined_is_null_and_said_to_be_undefined(tmp_path: Path) -> None:
     values = np.full((3, 2, 2), np.nan)
     values[:, 0, 0] = (0.25, 0.5, 0.75)
