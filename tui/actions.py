@@ -155,7 +155,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "density",
-        ("H",),
+        ("I",),
         "",
         "On the map: show how many points a cell holds, or the points themselves.",
         "Everywhere",

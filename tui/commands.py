@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -98,26 +97,6 @@ def _combine(project: Project, s: Selection) -> Selection:
 
 def _ranked(project: Project, s: Selection) -> Selection:
     return replace(s, ranked=not s.ranked)
-
-
-def set_range(s: Selection, words: str) -> Selection:
-    """The colour range of the head metric, from what was typed: two numbers, or "auto".
-
-    Raises:
-        Refused: it is neither.
-    """
-    parts = words.replace(",", " ").replace("\u2212", "-").split()
-    if parts in ([], ["auto"]):
-        return replace(s, head_range=None)
-    try:
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        numbers = []
-    if len(numbers) == 1 and s.view == "B\u2212A":
-        numbers = [-abs(numbers[0]), abs(numbers[0])]
-    if len(numbers) != 2 or not all(map(math.isfinite, numbers)) or numbers[0] >= numbers[1]:
-        raise Refused("A colour range is two numbers, the lower one first, as in: 0 0.5; or auto.")
-    return replace(s, head_range=(s.metric, numbers[0], numbers[1]))
 
 
 def _specials(project: Project, s: Selection) -> Selection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 
 from collateral import Metric
@@ -125,7 +126,8 @@ def _described(
     title: str, parts: list[tuple[str, str]], c: Context, width: int
 ) -> Iterator[list[Word]]:
     """A heading, and what is known below it, word by word."""
-    yield [(text.cut(title, width, c.look.marks.ellipsis), c.look.accent)]
+    for part in textwrap.wrap(title, width) or [""]:
+        yield [(text.cut(part, width, c.look.marks.ellipsis), c.look.accent)]
     for name, words in parts:
         first: list[Word] = [(text.fit(f"  {name}", _WORDS_AT), c.look.header)]
         for line in _wrapped(words, c.look, max(10, width - _WORDS_AT), plain=True):

@@ -62,7 +62,8 @@ def stops(c: Context, side: Side) -> npt.NDArray[np.float64]:
 
     def make() -> npt.NDArray[np.float64]:
         found = [_shares(c, side, layer, rows) for layer in c.project.file(side).mapped_layers]
-        return np.array(found, dtype=np.float64).reshape(-1, len(rows), 2).swapaxes(0, 1)
+        places = np.array(found, dtype=np.float64).reshape(len(found), len(rows), 2)
+        return places.swapaxes(0, 1)
 
     return c.project.once(_key(c, side), make)
 

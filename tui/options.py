@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from . import state
-from .commands import Refused, set_range
+from .refusal import Refused
 from .state import Selection
 from .window import Window
 
@@ -261,7 +261,7 @@ def _read_item(p: Project, s: Selection, words: str) -> Selection:
 
 def _read_range(p: Project, s: Selection, words: str) -> Selection:
     try:
-        return set_range(s, words)
+        return state.set_range(s, words)
     except Refused as reason:
         raise Unknown(str(reason)) from None
 

@@ -7,10 +7,12 @@ it says and ask for another.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from .refusal import Refused
 from .window import WHOLE, Window
 
 View = Literal["A", "B", "B−A"]
@@ -162,6 +164,26 @@ class Selection:
     def head_name(self) -> str:
         """The head as it is written everywhere: layer.head, both from 0."""
         return f"{self.head_layer}.{self.head}"
+
+
+def set_range(s: Selection, words: str) -> Selection:
+    """The colour range of the head metric, from what was typed: two numbers, or "auto".
+
+    Raises:
+        Refused: it is neither.
+    """
+    parts = words.replace(",", " ").replace("\u2212", "-").split()
+    if parts in ([], ["auto"]):
+        return dataclasses.replace(s, head_range=None)
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 1 and s.view == "B\u2212A":
+        numbers = [-abs(numbers[0]), abs(numbers[0])]
+    if len(numbers) != 2 or not all(map(math.isfinite, numbers)) or numbers[0] >= numbers[1]:
+        raise Refused("A colour range is two numbers, the lower one first, as in: 0 0.5; or auto.")
+    return dataclasses.replace(s, head_range=(s.metric, numbers[0], numbers[1]))
 
 
 def clamp(value: int, count: int) -> int:

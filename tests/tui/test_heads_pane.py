@@ -12,12 +12,12 @@ from tests.factory import write_collateral
 from tests.tui.handmade import Recipe
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, selection
 from tui import state
-from tui.commands import Refused, set_range
 from tui.pane import Context
 from tui.panes.heads import HeadsPane
 from tui.plots.bar import bar
 from tui.project import Project
-from tui.state import Selection
+from tui.refusal import Refused
+from tui.state import Selection, set_range
 
 
 def lines_of(project: Project, s: Selection, size: tuple[int, int]) -> list[str]:

@@ -96,7 +96,7 @@ class MapPane(Pane):
         "where it points), shift with an arrow shows the part beside it, `0` all of it. The part "
         "stays while you go through the layers; the title says how many times larger it is, and "
         "how many ★ lie outside. Where there are over four points to a cell, shades show how many "
-        "a cell holds, by steps of the logarithm; `H` does so at any time.\n\n"
+        "a cell holds, by steps of the logarithm; `I` does so at any time.\n\n"
         "The bars beside the layers say how faithful each map is, between the least and the most "
         "faithful one; click one to go there.\n\n"
         "`i` draws the path of up to four points through all layers (two, of more than twelve "

@@ -314,15 +314,13 @@ class MainScreen(Screen[None]):
             self._arrange()
 
     def _ask_range(self) -> None:
-        from ..commands import set_range
-
         now = self.selection.head_range
         initial = f"{now[1]:g} {now[2]:g}" if now and now[0] == self.selection.metric else "auto"
         self.go("heads")
         self.ask(
             "colours from, to",
             initial,
-            lambda words: self.choose(set_range(self.selection, words)),
+            lambda words: self.choose(state.set_range(self.selection, words)),
         )
 
     def _turn(self, name: str) -> None:
