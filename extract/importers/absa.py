@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from collateral.schema import Column
 
 from ..data.encoding import span_tokens
 from ..data.fields import read_column
-from ..errors import ExtractError
 from .common import Columns, Example, Item, Point, Problems, Values
 from .joined import FurtherColumns, Placed
 from .places import word_places
-from .table import Row, Table, columns_of
+from .table import Row, Table, need, one_of
 
 _KNOWN = ("sentence", "target", "pred", "f1")
+_ASPECT = ("aspect", "token")
 _EXAMPLES = {
     "gold": Column("text", "gold tags", "The tag of each word in the data.", role="gold"),
     "prediction": Column(
@@ -52,22 +52,14 @@ class AbsaBuilder:
         Raises:
             ExtractError: one is missing.
         """
-        if not _aspect_column(table.columns):
-            raise ExtractError(
-                f'{table.path} has no column "aspect" with the words that each row is of; '
-                + (
-                    "is it a table of --task wsc?"
-                    if "span_token" in table.columns
-                    else columns_of(table)
-                )
-            )
+        need(table, _ASPECT, "the words that each row is of", ("span_token", "wsc"))
 
     def __init__(self, table: Table | None, examples: Sequence[Placed], problems: Problems) -> None:
         """Looks at the columns of a table that was checked."""
         self._problems = problems
         self.rows: list[Row] = []
         names = table.columns if table is not None else ()
-        self._aspect = _aspect_column(names)
+        self._aspect = one_of(names, _ASPECT)
         self._tagged = "target" in names or "pred" in names
         used = {"gold": "target", "prediction": "pred", "score": "f1"}
         own = {name: _EXAMPLES[name] for name, column in used.items() if column in names}
@@ -147,7 +139,3 @@ class AbsaBuilder:
             values: Values = {"gold": labels[0], "prediction": labels[1], "correct": correct}
             items.append(Item(place or (0, 0), match.group(), values))
         return items
-
-
-def _aspect_column(names: Collection[str]) -> str:
-    return next((one for one in ("aspect", "token") if one in names), "")

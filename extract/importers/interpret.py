@@ -105,24 +105,16 @@ def _imported(
         if dictionary is not None
         else ()
     )
-    inputs = [path for _, path in options.inputs]
-    model = ModelInfo(
-        options.name or inputs[0].stem,
-        "unknown",
-        layers,
-        dictionary.heads if dictionary is not None else 1,
-        0,
-        attention="imported",
-        dtype="unknown",
-    )
-    settings: dict[str, Setting] = {
-        "imported_from": "InterpreT",
-        "import_task": options.task,
-        "collateral": options.collateral.name if options.collateral else None,
-        "table": options.table.name if options.table else None,
-    }
+    model = _model(options, layers, dictionary.heads if dictionary is not None else 1)
     imported = Imported(
-        Meta(builder.task, model, joining.info, kinds, settings, item=_item(builder.columns.items)),
+        Meta(
+            builder.task,
+            model,
+            joining.info,
+            kinds,
+            _settings(options),
+            item=_item(builder.columns.items),
+        ),
         builder.columns,
         examples,
         extra=_ready_made(examples, entries, dictionary),
@@ -130,6 +122,20 @@ def _imported(
         notes=[*joining.notes, *builder.notes(), *_model_notes(dictionary, states)],
     )
     return imported, entries
+
+
+def _model(options: InterpretOptions, layers: int, heads: int) -> ModelInfo:
+    name = options.name or options.inputs[0][1].stem
+    return ModelInfo(name, "unknown", layers, heads, 0, attention="imported", dtype="unknown")
+
+
+def _settings(options: InterpretOptions) -> dict[str, Setting]:
+    return {
+        "imported_from": "InterpreT",
+        "import_task": options.task,
+        "collateral": options.collateral.name if options.collateral else None,
+        "table": options.table.name if options.table else None,
+    }
 
 
 def _item(items: object) -> str:

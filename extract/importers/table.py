@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -201,10 +201,32 @@ def _states(path: Path, places: dict[str, int]) -> list[tuple[int, int]]:
     return made
 
 
-def columns_of(table: Table) -> str:
-    """The end of a sentence: which columns a table has, maps left out."""
-    names = listed([name[:40] for name in ("id", *table.columns)], 8)
-    return f"its columns are {names}."
+def one_of(columns: Collection[str], names: Sequence[str]) -> str:
+    """The first of some names that is one of the columns; empty if none is."""
+    return next((one for one in names if one in columns), "")
+
+
+def need(table: Table, names: Sequence[str], what: str, other: tuple[str, str]) -> None:
+    """Whether a table has one of some columns.
+
+    Args:
+        table: as it was read.
+        names: of the columns, the usual one first.
+        what: it holds, for messages.
+        other: a column that tables of another task have, and that task.
+
+    Raises:
+        ExtractError: it has none.
+    """
+    if one_of(table.columns, names):
+        return
+    column, task = other
+    there = listed([name[:40] for name in ("id", *table.columns)], 8)
+    advice = f"is it a table of --task {task}?"
+    raise ExtractError(
+        f'{table.path} has no column "{names[0]}" with {what}; '
+        f"{advice if column in table.columns else f'its columns are {there}.'}"
+    )
 
 
 def _is_header(cells: Sequence[str], first: Sequence[str], header: _Header) -> bool:

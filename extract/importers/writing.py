@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -131,18 +131,24 @@ def survey(
     if found.usable:
         for name, tool in tools.items():
             found.metrics += zip(tool.descriptions, tables[name], strict=True)
+    found.notes += _sum_notes(sums)
+    return found
+
+
+def _sum_notes(sums: _Sums) -> list[str]:
+    notes = []
     if sums.seen and not sums.ahead:
-        found.notes.append(
+        notes.append(
             "No token attends to what is after it: if the model is a decoder, import it with "
             "--causal, so that head metrics count what a token can see."
         )
     if sums.examples:
-        found.notes.append(
+        notes.append(
             f"Rows of attention do not sum to one in {many(sums.examples, 'example')} (off by up "
             f"to {sums.worst:.2g}, {sums.where}); they are kept as they are, but head metrics "
             "assume that rows sum to one."
         )
-    return found
+    return notes
 
 
 def write(
@@ -185,23 +191,33 @@ def write(
                     for kind, weights in source.maps(row).items():
                         writer.add_attention(row, weights, kind, options.attention_dtype)
                 advance(1)
-            for metric, values in metrics:
-                writer.append_metric(metric.name, values)
-            for measure, values in imported.distances:
-                writer.append_distances(measure.name, values)
-            for layer, coordinates in imported.coordinates.items():
-                writer.set_coordinates(layer, coordinates)
-            for name, values in imported.quality.items():
-                writer.set_quality(name, values)
+            _write_numbers(writer, imported, metrics)
             stack.close()
+    return {**_counts(imported), "maps": len(keep)}
+
+
+def _counts(imported: Imported) -> dict[str, int]:
     return {
         "texts": len(imported.examples),
         "points": sum(len(one.points) for one in imported.examples),
         "pairs": sum(len(one.pairs) for one in imported.examples),
         "items": sum(len(one.items) for one in imported.examples),
-        "maps": len(keep),
         "layers": len(imported.coordinates),
     }
+
+
+def _write_numbers(
+    writer: Writer, imported: Imported, metrics: Sequence[tuple[Metric, Floats]]
+) -> None:
+    """Writes metrics, distances, maps and how faithful those are."""
+    for metric, values in metrics:
+        writer.append_metric(metric.name, values)
+    for measure, values in imported.distances:
+        writer.append_distances(measure.name, values)
+    for layer, coordinates in imported.coordinates.items():
+        writer.set_coordinates(layer, coordinates)
+    for name, values in imported.quality.items():
+        writer.set_quality(name, values)
 
 
 def _tables(

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from collateral.schema import Column
 
-from ..errors import ExtractError
 from ..saying import many
+from ..tasks.coref import NO, PAIRS, POINTS, YES
 from .common import Columns, Example, Pair, Point, Problems, Range, Unusable, Values
 from .joined import FurtherColumns, Placed
 from .places import TwoSpans, token_places, two_spans
-from .table import Row, Table, columns_of
+from .table import Row, Table, need, one_of
 
-YES, NO = "coreferent", "not coreferent"
-_PAIR_COLUMNS = ("span1", "span2", "span")
-_KNOWN = ("sentence", *_PAIR_COLUMNS, "span_token", "target", "pred", "pred_proba", "acc")
+_SPANS = ("span1", "span2", "span")
+_KNOWN = ("sentence", *_SPANS, "span_token", "target", "pred", "pred_proba", "acc")
+_TOKEN = ("span_token", "token")
 _NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 
 _EXAMPLES = {
     "correct": Column("boolean", "right", "Whether its pair is predicted as gold.", role="correct"),
-}
-_PAIRS = {
-    "span1": Column("text", "candidate", "The words that may be what the pronoun names."),
-    "span2": Column("text", "pronoun", "The pronoun."),
-    "gold": Column("categorical", "gold", "Whether they name the same thing.", role="gold"),
-    "prediction": Column(
-        "categorical", "predicted", "Whether the model says that they do.", role="prediction"
-    ),
-    "probability": Column(
-        "continuous", "probability", "Predicted probability that they do.", role="probability"
-    ),
-    "correct": Column("boolean", "right", "Whether the prediction is gold.", role="correct"),
-}
-_POINTS = {
-    "mention": Column("text", "mention", "The words of the span that the piece belongs to."),
-    "role": Column("categorical", "role", "Whether the mention is a candidate or the pronoun."),
-    "gold": Column("categorical", "gold", "What gold says of its pair.", role="gold"),
-    "prediction": Column(
-        "categorical", "predicted", "What is predicted of its pair.", role="prediction"
-    ),
-    "correct": Column("boolean", "right", "Whether its pair is right.", role="correct"),
 }
 
 
@@ -62,32 +41,24 @@ class WscBuilder:
         Raises:
             ExtractError: one is missing.
         """
-        if not _token_column(table.columns):
-            raise ExtractError(
-                f'{table.path} has no column "span_token" with the token that each row is of; '
-                + (
-                    "is it a table of --task absa?"
-                    if "aspect" in table.columns
-                    else columns_of(table)
-                )
-            )
+        need(table, _TOKEN, "the token that each row is of", ("aspect", "absa"))
 
     def __init__(self, table: Table | None, examples: Sequence[Placed], problems: Problems) -> None:
         """Looks at the columns of a table that was checked."""
         self._problems = problems
         self.rows: list[Row] = []
         names = table.columns if table is not None else ()
-        self._token = _token_column(names)
-        self._paired = all(name in names for name in _PAIR_COLUMNS)
+        self._token = one_of(names, _TOKEN)
+        self._paired = all(name in names for name in _SPANS)
         pairs = self._paired
-        own_points = dict(_POINTS) if pairs else {}
+        own_points = dict(POINTS) if pairs else {}
         own_examples = dict(_EXAMPLES) if pairs else {}
         known = _KNOWN if pairs else ("sentence", self._token)
         self._further = FurtherColumns(examples, known, own_examples, own_points)
         self.columns = Columns(
             own_examples | self._further.examples,
             own_points | self._further.points,
-            dict(_PAIRS) if pairs else {},
+            dict(PAIRS) if pairs else {},
         )
         self._ambiguous = 0
         self._single = 0
@@ -169,10 +140,6 @@ class WscBuilder:
             )
             for i, row in enumerate(rows)
         ]
-
-
-def _token_column(names: Collection[str]) -> str:
-    return next((one for one in ("span_token", "token") if one in names), "")
 
 
 def _said(one: Placed) -> Values:

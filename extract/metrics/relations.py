@@ -182,39 +182,6 @@ class RelationScores:
         shape = (2, len(some), *hits.shape[2:])
         self._hits[some, half] += sums.reshape(shape).swapaxes(0, 1).astype(np.int64)
 
-    def merge(self, other: RelationScores) -> None:
-        """Adds what another has counted; its halves stay what they are."""
-        self._examples += other._examples
-        if other._hits is None:
-            return
-        at = self._numbers(list(other._names), other._hits.shape[3:])
-        self._counts[at] += other._counts
-        self._offsets[at] += other._offsets
-        assert self._hits is not None
-        self._hits[at] += other._hits
-
-    def to_plain(self) -> dict[str, Any]:
-        """All that was counted as maps, lists and numbers."""
-        return {
-            "examples": self._examples,
-            "relations": list(self._names),
-            "counts": self._counts.tolist(),
-            "offsets": self._offsets.tolist(),
-            "hits": None if self._hits is None else self._hits.tolist(),
-        }
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], minimum: int = 100) -> RelationScores:
-        """The inverse of :meth:`to_plain`."""
-        made = cls(minimum)
-        made._examples = plain["examples"]
-        made._names = {name: i for i, name in enumerate(plain["relations"])}
-        made._counts = np.array(plain["counts"], dtype=np.int64).reshape(-1, 2)
-        made._offsets = np.array(plain["offsets"], dtype=np.int64).reshape(-1, 2, 2 * _REACH + 1)
-        if plain["hits"] is not None:
-            made._hits = np.array(plain["hits"], dtype=np.int64)
-        return made
-
     def table(self) -> list[RelationRow]:
         """A row per relation of enough words and direction, the commonest relation first."""
         found = []

@@ -69,12 +69,7 @@ def attend(
         show(*blocks[0], weights, mask, _scores(eager, weights))
         return output
     if blocks[0][1].stop < queries:
-        # every block of rows needs all keys: copies that eager attention would make each time
-        groups = heads // key.shape[1]
-        if groups > 1 and getattr(module, "num_key_value_groups", 1) == groups:
-            key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
-            module = _Ungrouped(module)
-        key, value = key.contiguous(), value.contiguous()
+        module, key, value = _copied(module, heads, key, value)
     joined: torch.Tensor | None = None
     for examples, rows in blocks:
         part = _part(mask, examples, rows, batch, queries)
@@ -93,6 +88,17 @@ def attend(
         joined[examples, rows] = output
     assert joined is not None
     return joined
+
+
+def _copied(
+    module: Any, heads: int, key: torch.Tensor, value: torch.Tensor
+) -> tuple[Any, torch.Tensor, torch.Tensor]:
+    """Keys and values that every block of rows needs, copied once as eager attention would."""
+    groups = heads // key.shape[1]
+    if groups > 1 and getattr(module, "num_key_value_groups", 1) == groups:
+        key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
+        module = _Ungrouped(module)
+    return module, key.contiguous(), value.contiguous()
 
 
 class _Overheard:

@@ -181,18 +181,9 @@ def load(
     found = None if head is None else head_class(config, head)
     tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
     wanted = "float32" if dtype == "auto" and device.type == "cpu" else dtype
-    options: dict[str, Any] = {
-        "dtype": DTYPES.get(wanted, "auto"),
-        "trust_remote_code": trust_remote_code,
-    }
-    if device_map is not None:
-        if importlib.util.find_spec("accelerate") is None:
-            raise ExtractError(
-                "Spreading a model over devices needs accelerate: pip install accelerate."
-            )
-        options["device_map"] = device_map
+    options = {"trust_remote_code": trust_remote_code, **_spread(device_map)}
     forced = only_with_head(config) if found is None else None
-    model = load_weights(path, config, found or forced, **options)
+    model = load_weights(path, config, found or forced, dtype=DTYPES.get(wanted, "auto"), **options)
     if device_map is None:
         model = model.to(device)
     try:
@@ -207,17 +198,32 @@ def load(
     except (ExtractError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # what is no text model fails in as many ways as there are models
-        first = first_line(error)
-        half = {weight.dtype for weight in model.parameters()} & {torch.float16, torch.bfloat16}
-        if half:
-            raise ExtractError(
-                f"{path} is a {type(model).__name__}, which cannot be run in "
-                f"{str(half.pop()).removeprefix('torch.')} ({first}); try --dtype float32."
-            ) from error
+        raise _unsupported(path, model, error) from error
+
+
+def _spread(device_map: str | None) -> dict[str, Any]:
+    """Options that spread a model over devices, none if it is not to be."""
+    if device_map is None:
+        return {}
+    if importlib.util.find_spec("accelerate") is None:
         raise ExtractError(
-            f"{path} is a {type(model).__name__}, which is not supported: only models that are "
-            f"stacks of attention layers over text are ({first})."
-        ) from error
+            "Spreading a model over devices needs accelerate: pip install accelerate."
+        )
+    return {"device_map": device_map}
+
+
+def _unsupported(path: str, model: Any, error: Exception) -> ExtractError:
+    """What to say of a model whose trial run failed."""
+    half = {weight.dtype for weight in model.parameters()} & {torch.float16, torch.bfloat16}
+    if half:
+        return ExtractError(
+            f"{path} is a {type(model).__name__}, which cannot be run in "
+            f"{str(half.pop()).removeprefix('torch.')} ({first_line(error)}); try --dtype float32."
+        )
+    return ExtractError(
+        f"{path} is a {type(model).__name__}, which is not supported: only models that are "
+        f"stacks of attention layers over text are ({first_line(error)})."
+    )
 
 
 def describe(
@@ -252,8 +258,36 @@ def describe(
         model, device, headed=loaded_as is not None, language_model=predicts_tokens
     )
     side = side if side in anatomy.sides else anatomy.sides[-1]
+    tokens, separator_id = describe_tokenizer(tokenizer)
+    pad_id = _pad_id(model, tokenizer)
+    own_pad_id = _own_pad_id(model)  # before it is changed
+    if loaded_as is not None and head == "sequence-classification":
+        model.config.pad_token_id = pad_id  # a decoder without one classifies no batches
+    return LoadedModel(
+        anatomy=anatomy,
+        probed=probed,
+        tokenizer=tokenizer,
+        info=_info(model, name, anatomy, probed, side),
+        tokens=tokens,
+        head=None if loaded_as is None else head,
+        masked=loaded_as is not None and loaded_as.masked,
+        labels=_labels(model, head) if loaded_as is not None else (),
+        kinds=_kinds(anatomy, probed),
+        side=side,
+        layers_of={one: probed.calls[one] for one in anatomy.sides},
+        separator_id=separator_id,
+        pad_id=pad_id,
+        own_pad_id=own_pad_id,
+        start_id=_start_id(model) if anatomy.encoder_decoder else None,
+        max_length=_max_length(model, tokenizer),
+        device=device,
+    )
+
+
+def _info(model: Any, name: str, anatomy: Anatomy, probed: Probed, side: str) -> ModelInfo:
+    """What a file says of the model."""
     stack = anatomy.stacks[anatomy.sides.index(side)]
-    info = ModelInfo(
+    return ModelInfo(
         name=name,
         architecture=type(model).__name__,
         layers=probed.calls[side],
@@ -264,12 +298,10 @@ def describe(
         dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
         versions={package: importlib.metadata.version(package) for package in VERSIONS},
     )
-    tokens, separator_id = describe_tokenizer(tokenizer)
-    pad_id = _pad_id(model, tokenizer)
-    own_pad = getattr(model.config, "pad_token_id", None)
-    if loaded_as is not None and head == "sequence-classification":
-        model.config.pad_token_id = pad_id  # a decoder without one classifies no batches
-    kinds = tuple(
+
+
+def _kinds(anatomy: Anatomy, probed: Probed) -> tuple[AttentionKind, ...]:
+    return tuple(
         AttentionKind(
             kind,
             probed.calls[kind],
@@ -279,25 +311,6 @@ def describe(
             parts.KEYS[kind],
         )
         for kind in anatomy.kinds
-    )
-    return LoadedModel(
-        anatomy=anatomy,
-        probed=probed,
-        tokenizer=tokenizer,
-        info=info,
-        tokens=tokens,
-        head=None if loaded_as is None else head,
-        masked=loaded_as is not None and loaded_as.masked,
-        labels=_labels(model, head) if loaded_as is not None else (),
-        kinds=kinds,
-        side=side,
-        layers_of={one: probed.calls[one] for one in anatomy.sides},
-        separator_id=separator_id,
-        pad_id=pad_id,
-        own_pad_id=own_pad if isinstance(own_pad, int) else None,
-        start_id=_start_id(model) if anatomy.encoder_decoder else None,
-        max_length=_max_length(model, tokenizer),
-        device=device,
     )
 
 
@@ -313,6 +326,11 @@ def _pad_id(model: Any, tokenizer: Any) -> int:
     known = model.get_input_embeddings().num_embeddings
     choices = (getattr(model.config, "pad_token_id", None), tokenizer.pad_token_id)
     return next((x for x in choices if isinstance(x, int) and 0 <= x < known), 0)
+
+
+def _own_pad_id(model: Any) -> int | None:
+    own = getattr(model.config, "pad_token_id", None)
+    return own if isinstance(own, int) else None
 
 
 def _input_device(model: Any) -> torch.device:

@@ -206,11 +206,10 @@ class BatchTap:
                     WordIndex(words_on_side(loaded, batch)),
                 )
             self._norms[name] = []
+            sizes = zip(layout.query_lengths.tolist(), layout.key_lengths.tolist(), strict=True)
             self._maps[name] = {
                 row: KeptMap(kind, q, k, options.top_for(k), options.attention_dtype)
-                for row, (q, k) in enumerate(
-                    zip(layout.query_lengths.tolist(), layout.key_lengths.tolist(), strict=True)
-                )
+                for row, (q, k) in enumerate(sizes)
                 if keep[row]
             }
 

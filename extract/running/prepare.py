@@ -117,10 +117,7 @@ def prepare(options: RunOptions, reporter: Reporter | None = None) -> Prepared:
     """
     reporter = reporter or Silent()
     processes = Processes.join(cpu=options.device == "cpu")
-    device = _device(options, processes)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
+    device = _set_up(options, processes)
     task = find_task(options.task)(task_options(options))
     check_asked(options, task)
     with stage(reporter, "Reading"):
@@ -188,8 +185,11 @@ def _check_side(options: RunOptions, loaded: LoadedModel) -> None:
         )
 
 
-def _device(options: RunOptions, processes: Processes) -> torch.device:
-    """The device that is asked for; of several processes each has its own GPU."""
+def _set_up(options: RunOptions, processes: Processes) -> torch.device:
+    """Sets threads and seed; the device that is asked for, of several processes its own GPU."""
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
     device = choose_device(options.device)
     if device.type == "cuda" and ":" not in options.device and processes.count > 1:
         return torch.device("cuda", processes.local)

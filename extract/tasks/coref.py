@@ -44,7 +44,7 @@ _EXAMPLES = {
     ),
     "score": Column("continuous", "score", "Share of its pairs predicted as gold.", role="score"),
 }
-_PAIRS = {
+PAIRS: Mapping[str, Column] = {
     "span1": Column("text", "candidate", "The words that may be what the pronoun names."),
     "span2": Column("text", "pronoun", "The pronoun."),
     "gold": Column("categorical", "gold", "Whether they name the same thing.", role="gold"),
@@ -56,7 +56,8 @@ _PAIRS = {
     ),
     "correct": Column("boolean", "right", "Whether the prediction is gold.", role="correct"),
 }
-_POINTS = {
+"""Columns of pairs, here and in what is imported."""
+POINTS: Mapping[str, Column] = {
     "mention": Column("text", "mention", "The words of the span that the piece belongs to."),
     "role": Column("categorical", "role", "Whether the mention is a candidate or the pronoun."),
     "gold": Column(
@@ -75,6 +76,7 @@ _POINTS = {
         "boolean", "right", "Whether all pairs the mention is in are right.", role="correct"
     ),
 }
+"""Columns of points, here and in what is imported."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ class Coref(Task[TextGroup]):
         shared, own = shared_fields(records)
         kinds = self.options.kinds
         check_kinds(kinds, [*shared, *own])
-        examples, pairs = dict(_EXAMPLES), dict(_PAIRS)
+        examples, pairs = dict(_EXAMPLES), dict(PAIRS)
         for names, table, fields, values in (
             (shared, examples, self._example_fields, [group[0] for group in records]),
             (own, pairs, self._pair_fields, [extras for group in records for extras in group]),
@@ -208,7 +210,7 @@ class Coref(Task[TextGroup]):
                 cells = [extras.get(name) for extras in values]
                 table[free] = column_for(name, cells, kinds.get(name), untyped=self._untyped)
                 fields[name] = (free, table[free])
-        return Tables(examples, dict(_POINTS), pairs)
+        return Tables(examples, dict(POINTS), pairs)
 
     def notes(self, groups: Sequence[TextGroup], loaded: LoadedModel) -> list[str]:
         """Whether predictions are the head's, the data's or unknown."""
