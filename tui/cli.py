@@ -122,7 +122,7 @@ def _opened(files: Sequence[str], names: Sequence[str], asked: wanted.Wanted) ->
     """The files, if they have what is asked for; else the exit status, and why is printed."""
     from collateral import CollateralError  # late: numpy comes with it
 
-    from .options import Unknown
+    from .naming import Unknown
     from .project import Project
 
     try:

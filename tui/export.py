@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from . import text
 from .commands import Refused
-from .options import harmless
+from .naming import harmless
 
 Cells = Sequence[Any] | npt.NDArray[Any]
 

@@ -10,11 +10,12 @@ Nothing here is slow to import: the command line needs it before the first frame
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from . import state
+from .naming import Unknown, among, harmless, named, not_found, number
 from .refusal import Refused
 from .state import Selection
 from .window import Window
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 
 Read = Callable[["Project", Selection, str], Selection]
 Write = Callable[["Project", Selection], str]
-
-_MOST_NAMED = 12
-"""So many names are listed at most where one was not found."""
-
-
-class Unknown(Exception):
-    """An option that these files cannot follow; the text says what there is, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -57,66 +51,6 @@ class Option:
 # -- reading and writing values ----------------------------------------------------------------
 
 
-def _number(what: str, words: str, count: int) -> int:
-    """A number from 0 to count - 1.
-
-    Raises:
-        Unknown: it is none.
-    """
-    if words.isascii() and words.isdecimal() and len(words) < 10 and int(words) < count:
-        return int(words)
-    there = f"from 0 to {count - 1:,}" if count > 1 else "0 only" if count else "none at all"
-    raise Unknown(f"There is no {what} {words!r}; there is {there}.")
-
-
-def _not_found(what: str, words: str, names: Iterable[str]) -> Unknown:
-    """Says that a name is none of these, with those that are like it."""
-    from difflib import get_close_matches
-
-    known = [name for name in names if name]
-    folded = {name.casefold(): name for name in known}
-    near = [folded[like] for like in get_close_matches(words.casefold(), folded, 3, 0.5)]
-    if near:
-        return Unknown(f"There is no {what} {words!r}; did you mean {' or '.join(near)}?")
-    if not known:
-        return Unknown(f"There is no {what} {words!r}: the file has none.")
-    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-    return Unknown(
-        f"There is no {what} {words!r}; there is: {', '.join(known[:_MOST_NAMED])}{more}."
-    )
-
-
-def _among(what: str, words: str, names: Sequence[str], titles: Sequence[str] = ()) -> str:
-    """The name that is meant: itself, ``#2`` for the third, or a title, in any case of letters.
-
-    Raises:
-        Unknown: it is none of them.
-    """
-    if words in names and not words.startswith("#"):
-        return words
-    if words.startswith("#"):
-        return names[_number(what, words[1:], len(names))]
-    for known in (titles, names):
-        same = [n for n, k in zip(names, known, strict=False) if k.casefold() == words.casefold()]
-        if len(same) == 1:
-            return same[0]
-    raise _not_found(what, words, names)
-
-
-def _named(value: str, names: Sequence[str]) -> str:
-    """How a name is written so that it is read as itself; ``#2`` if it can't be typed."""
-    plain = value and harmless(value) and not value.startswith("#")
-    return value if plain or value not in names else f"#{list(names).index(value)}"
-
-
-def harmless(words: str) -> bool:
-    """Whether words hold nothing that a shell or terminal they are pasted into could obey."""
-    from unicodedata import category
-
-    unsafe = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    return (words.isascii() and words.isprintable()) or not {category(c) for c in words} & unsafe
-
-
 def _choice(
     name: str,
     field_name: str,
@@ -130,10 +64,10 @@ def _choice(
     def read(p: Project, s: Selection, words: str) -> Selection:
         there = names(p, s)
         known = [titles(p, one) for one in there] if titles else ()
-        return _with(s, {field_name: _among(what, words, there, known)})
+        return _with(s, {field_name: among(what, words, there, known)})
 
     def write(p: Project, s: Selection) -> str:
-        return _named(getattr(s, field_name), names(p, s))
+        return named(getattr(s, field_name), names(p, s))
 
     return Option(name, (field_name,), "NAME", help_text, read, write)
 
@@ -168,16 +102,16 @@ def _read_view(p: Project, s: Selection, words: str) -> Selection:
         return _with(s, {"view": names[plain]})
     if not p.two and plain in ("B", "B-A"):
         raise Unknown(f"--view {words} needs two files: interpret-tui A.msgpack B.msgpack")
-    raise _not_found("view", words, names)
+    raise not_found("view", words, names)
 
 
 def _read_kind(p: Project, s: Selection, words: str) -> Selection:
-    name = _among("kind of attention", words, [kind.name for kind in p.kinds])
+    name = among("kind of attention", words, [kind.name for kind in p.kinds])
     return s if name == s.kind else state.choose_kind(s, p.limits, name)
 
 
 def _read_layer(p: Project, s: Selection, words: str) -> Selection:
-    layer = _number("layer", words, p.limits.layers + 1)
+    layer = number("layer", words, p.limits.layers + 1)
     kind = p.limits.kind(s.kind)
     return _with(s, {"layer": layer, "head_layer": state.clamp(layer, kind.layers)})
 
@@ -185,8 +119,8 @@ def _read_layer(p: Project, s: Selection, words: str) -> Selection:
 def _read_head(p: Project, s: Selection, words: str) -> Selection:
     kind = p.limits.kind(s.kind)
     layer, dot, head = words.rpartition(".")
-    row = _number("attention layer", layer, kind.layers) if dot else s.head_layer
-    return _with(s, {"head_layer": row, "head": _number("head", head, kind.heads)})
+    row = number("attention layer", layer, kind.layers) if dot else s.head_layer
+    return _with(s, {"head_layer": row, "head": number("head", head, kind.heads)})
 
 
 def _metric_names(p: Project, s: Selection) -> Sequence[str]:
@@ -201,14 +135,14 @@ def _read_metric(p: Project, s: Selection, words: str) -> Selection:
         other = p.metrics[words].attention
         raise Unknown(f"{words} is a metric of {other} attention: add --kind {other}.")
     titles = [p.metric_title(name) for name in names]
-    return _with(s, {"metric": _among("metric", words, names, titles)})
+    return _with(s, {"metric": among("metric", words, names, titles)})
 
 
 def _read_measure(p: Project, s: Selection, words: str) -> Selection:
     names = p.limits.measures
     words = "tsne" if words.casefold() in ("t-sne", "map") and words not in names else words
     titles = [p.measure_title(name) for name in names]
-    return _with(s, {"measure": _among("distance", words, names, titles)})
+    return _with(s, {"measure": among("distance", words, names, titles)})
 
 
 def _read_example(p: Project, s: Selection, words: str) -> Selection:
@@ -218,13 +152,13 @@ def _read_example(p: Project, s: Selection, words: str) -> Selection:
 def _example_row(p: Project, words: str) -> int:
     count = p.limits.examples
     if words.startswith("#"):
-        return _number("row", words[1:], count)
+        return number("row", words[1:], count)
     ids = p.example_texts[0]
     if words in ids:
         return ids.index(words)
     if words.isascii() and words.isdecimal():
-        return _number("example", words, count)
-    raise _not_found("example", words, ids)
+        return number("example", words, count)
+    raise not_found("example", words, ids)
 
 
 def _write_example(p: Project, s: Selection) -> str:
@@ -247,12 +181,12 @@ def _write_pinned(p: Project, s: Selection) -> str:
 
 def _read_pair(p: Project, s: Selection, words: str) -> Selection:
     count = len(p.pairs_of(s.example))
-    return _with(s, {"pair": _number("pair", words, max(1, count))})
+    return _with(s, {"pair": number("pair", words, max(1, count))})
 
 
 def _read_item(p: Project, s: Selection, words: str) -> Selection:
     found = p.items(s.example)
-    item = _number(p.a.meta.item or "item", words, max(1, len(found)))
+    item = number(p.a.meta.item or "item", words, max(1, len(found)))
     if not len(found):
         return s
     start, stop = found.tokens[item].tolist()
@@ -272,7 +206,7 @@ def _write_range(p: Project, s: Selection) -> str:
 
 def _read_share(p: Project, s: Selection, words: str) -> Selection:
     names = ("auto", *map(str, state.SHARES))
-    found = _among("share", words, names, ())
+    found = among("share", words, names, ())
     return _with(s, {"share": None if found == "auto" else int(found)})
 
 
@@ -285,7 +219,7 @@ def _token(name: str) -> Option:
         texts = p.tokens(s.example).texts
         if not words.isdecimal() and words in texts:
             return _with(s, {name: texts.index(words)})
-        return _with(s, {name: _number("token", words, len(texts))})
+        return _with(s, {name: number("token", words, len(texts))})
 
     def write(p: Project, s: Selection) -> str:
         token = getattr(s, name)
@@ -300,8 +234,8 @@ def _read_marked(p: Project, s: Selection, words: str) -> Selection:
     marked: set[int] = set()
     for part in filter(None, words.replace(" ", "").split(",")):
         first, dash, last = part.partition("-")
-        start = _number("point", first, count)
-        marked |= set(range(start, (_number("point", last, count) if dash else start) + 1))
+        start = number("point", first, count)
+        marked |= set(range(start, (number("point", last, count) if dash else start) + 1))
     return _with(s, {"marked": frozenset(marked), "scope": "marked" if marked else "all"})
 
 
@@ -332,7 +266,7 @@ def _part(side: str) -> Option:
 
 
 def _read_scope(p: Project, s: Selection, words: str) -> Selection:
-    scope = _among("scope", words, ("all", "filtered", "marked", "example"))
+    scope = among("scope", words, ("all", "filtered", "marked", "example"))
     if scope == "marked" and not s.marked:
         raise Unknown("--scope marked needs marked points: --marked 12,40-55")
     if scope == "filtered" and not s.narrowed:
@@ -369,7 +303,7 @@ OPTIONS: tuple[Option, ...] = (
         "NAME",
         "kind of attention: self, or encoder, decoder, cross",
         _read_kind,
-        lambda p, s: _named(s.kind, [kind.name for kind in p.kinds]),
+        lambda p, s: named(s.kind, [kind.name for kind in p.kinds]),
     ),
     Option(
         "layer",
@@ -393,7 +327,7 @@ OPTIONS: tuple[Option, ...] = (
         "NAME",
         "head metric",
         _read_metric,
-        lambda p, s: _named(s.metric, _metric_names(p, s)),
+        lambda p, s: named(s.metric, _metric_names(p, s)),
     ),
     _choice(
         "colour",
@@ -419,7 +353,7 @@ OPTIONS: tuple[Option, ...] = (
         "NAME",
         "distance: cosine, euclid, tsne",
         _read_measure,
-        lambda p, s: _named(s.measure, p.limits.measures),
+        lambda p, s: named(s.measure, p.limits.measures),
     ),
     _listed("filter", "filtered", "TEXT", "examples that the list shows: correct = false"),
     _listed("search", "searched", "TEXT", "words of their text or id, or /an expression/"),

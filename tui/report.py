@@ -18,6 +18,7 @@ from collateral.analysis.heads import ranked
 
 from . import options, text, wanted
 from .export import plain, written_json
+from .naming import Unknown
 from .project import Project, TableName
 from .state import Selection
 from .views.answers import Ints, Missing, Side
@@ -254,9 +255,9 @@ def run(
         s = wanted.apply(project, project.first_selection(), asked.texts)
         command = wanted.command(project, s, asked.pane, [*files, "--report"])
         found = facts(project, s, shlex.join(command))
-    except (CollateralError, options.Unknown) as reason:
+    except (CollateralError, Unknown) as reason:
         print(f"interpret-tui: {text.clean(str(reason))}", file=sys.stderr)
-        return 2 if isinstance(reason, options.Unknown) else 1
+        return 2 if isinstance(reason, Unknown) else 1
     if form == "json":
         words = written_json(found)
     else:

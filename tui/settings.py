@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .actions import BY_NAME, PANES, PaneName
+from .naming import Unknown
 from .options import BY_NAME as OPTION
-from .options import Unknown
 from .wanted import Wanted, apply
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ EXAMPLE = """\
 # theme = "light"            # dark, light, ansi, or a name from Theme in the palette
 
 [keys]                       # action = key or keys; the names of all actions: --settings
-# next-head = ["full_stop", "J"]
-# previous-head = "H"
+# next-head = ["full_stop", "f8"]
+# previous-head = "f7"
 
 [defaults]                   # any option of the view, as on the command line
 # metric = "entropy"

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tui.handmade import Recipe
-from tui import options, state, wanted
+from tui import state, wanted
 from tui.cli import parser
-from tui.options import OPTIONS, Unknown, harmless
+from tui.naming import Unknown, harmless
+from tui.options import OPTIONS
 from tui.project import Project
 from tui.state import Selection
 from tui.views import listing
@@ -227,5 +228,5 @@ def test_a_filter_shows_its_first_example_and_a_mistake_is_told(compared: Projec
         ({"sort": "zzz"}, "There is no column zzz"),
         ({"scope": "filtered"}, "needs a filter"),
     ):
-        with pytest.raises(options.Unknown, match=sentence):
+        with pytest.raises(Unknown, match=sentence):
             apply(compared, first, texts)

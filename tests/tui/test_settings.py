@@ -143,7 +143,7 @@ def test_the_example_is_right_once_its_lines_count() -> None:
     used = "\n".join(line.removeprefix("# ") for line in EXAMPLE.splitlines())
     found = read(used)
     assert found.problems == () and found.theme == "textual-light"
-    assert found.keys["next-head"] == ("full_stop", "J")
+    assert found.keys["next-head"] == ("full_stop", "f8")
     assert found.defaults.texts["head"] == "5.10"
 
 
@@ -175,7 +175,7 @@ def test_they_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_other_keys_work_and_are_shown_everywhere(files: tuple[Path, Path]) -> None:
-    chosen = read("[keys]\nhelp = 'H'\nmove-left = 'left'\nmodel = ['M', 'f2']\n")
+    chosen = read("[keys]\nhelp = 'f1'\nmove-left = 'left'\nmodel = ['M', 'f2']\n")
     assert chosen.problems == ()
     async with running(files, settings=chosen) as session:
         view = session.selection.view
@@ -185,9 +185,9 @@ async def test_other_keys_work_and_are_shown_everywhere(files: tuple[Path, Path]
         assert session.selection.view != view
         await session.press("f2", "f2")
         assert session.selection.view == view
-        assert "M model" in session.foot() and "H help" in session.foot()
+        assert "M model" in session.foot() and "f1 help" in session.foot()
         assert "| `M` `f2` |" in key_table()
-        await session.press("H")
+        await session.press("f1")
         assert isinstance(session.app.screen, HelpScreen)
         help_text = help_canvas(session.screen.panes["heads"], session.screen.context(), 80).text()
         assert "M f2" in help_text

@@ -89,7 +89,7 @@ class MainScreen(Screen[None]):
         """Imports numpy and the plots, opens the files, fills the panes."""
         from collateral import CollateralError
 
-        from ..options import Unknown
+        from ..naming import Unknown
         from ..panes import all_panes
         from ..project import Project
         from ..settings import first_view

@@ -47,7 +47,7 @@ def _copy(screen: MainScreen) -> None:
 def _copy_command(screen: MainScreen) -> None:
     from ..cli import named_files
     from ..commands import Refused
-    from ..options import harmless
+    from ..naming import harmless
     from ..wanted import command
 
     assert screen.project is not None
