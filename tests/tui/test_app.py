@@ -408,7 +408,7 @@ async def test_every_key_at_80x24(
         for action in sorted(ACTIONS, key=lambda action: action.name == "quit"):
             effect = EFFECTS[action.name]
             pane = {"colour": "map", "previous-colour": "map", "measure": "distance"}
-            pane |= {"combine": "attention"}
+            pane |= {"combine": "attention", "pin": "example"}
             pane |= {"group": "distance", "gap": "distance"}
             pane |= {"attention-view": "attention", "specials": "attention"}
             if name := pane.get(action.name):
