@@ -32,8 +32,8 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from tui.app import InterpretApp
+from tui.asked.options import wanted
 from tui.cli import DEMO_FILES, parser
-from tui.options import wanted
 
 if TYPE_CHECKING:
     from rich.segment import Segment

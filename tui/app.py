@@ -13,12 +13,12 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from .actions import choose_keys
+from .asked.wanted import Wanted
 from .screens.main import MainScreen
-from .wanted import Wanted
 
 if TYPE_CHECKING:
+    from .asked.settings import Settings
     from .project import Project
-    from .settings import Settings
 
 
 class InterpretApp(App[None]):

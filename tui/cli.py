@@ -10,11 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import wanted
+from .asked import wanted
 
 if TYPE_CHECKING:
+    from .asked.settings import Settings
     from .project import Project
-    from .settings import Settings
 
 FORMATS = ("text", "markdown", "json")
 DEMO = Path(__file__).parent / "demo"
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p = parser()
     given = p.parse_args(argv)
     if given.settings:
-        from . import settings
+        from .asked import settings
 
         print(settings.explained(settings_path()), end="")
         return 0
@@ -100,7 +100,7 @@ def _report(files: Sequence[str], given: argparse.Namespace, asked: wanted.Wante
     project = _opened(files, given.name, asked)
     if isinstance(project, int):
         return project
-    from . import report
+    from .out import report
 
     try:
         words = named_files(files, given.name)
@@ -122,7 +122,7 @@ def _opened(files: Sequence[str], names: Sequence[str], asked: wanted.Wanted) ->
     """The files, if they have what is asked for; else the exit status, and why is printed."""
     from collateral import CollateralError  # late: numpy comes with it
 
-    from .naming import Unknown
+    from .asked.naming import Unknown
     from .project import Project
 
     try:
@@ -157,7 +157,7 @@ def _settings() -> Settings | None:
     path = settings_path()
     if not os.path.isfile(path):
         return None
-    from . import settings
+    from .asked import settings
 
     return settings.load(path)
 

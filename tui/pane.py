@@ -13,7 +13,7 @@ from .project import Project
 from .state import Selection
 
 if TYPE_CHECKING:
-    from .export import Data
+    from .out.export import Data
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from extract.cli import build_parser as extract_parser
 from extract.data.pairs import read_pairs
 from tests.factory import write_collateral
 from tui.actions import ACTIONS, PANES, key_table, shown
+from tui.asked.settings import read as read_settings
 from tui.cli import parser as tui_parser
-from tui.settings import read as read_settings
 
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)\s]+\.png)\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

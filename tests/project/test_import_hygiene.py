@@ -25,7 +25,7 @@ WHAT_STAYS_OUT = [
     # The first frame stands before numpy is loaded, which alone costs a third of an empty start.
     ("tui.cli", HEAVY | DRAWING | {"numpy", "extract"}),
     ("tui.app", HEAVY | {"numpy", "plotext", "extract"}),
-    ("tui.report", HEAVY | DRAWING | {"extract"}),
+    ("tui.out.report", HEAVY | DRAWING | {"extract"}),
     ("tui.look", HEAVY | {"textual", "extract"}),
     ("tui.panes", HEAVY | {"textual", "extract"}),
     ("tui.plots", HEAVY | {"textual", "extract"}),

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from collateral import Collateral
 from tests.tui.handmade import Recipe
 from tests.tui.test_panes import PLAIN, selection
-from tui import map_path, map_points, state
+from tui import state
 from tui.look import Look
-from tui.map_lines import layer_strip
 from tui.pane import Context
 from tui.panes.map import MapPane
+from tui.parts import map_path, map_points
+from tui.parts.map_lines import layer_strip
 from tui.plots.legends import class_legend, density_legend
 from tui.plots.scatter import ground
 from tui.project import Project

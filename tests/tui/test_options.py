@@ -13,14 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tui.handmade import Recipe
-from tui import state, wanted
+from tui import state
+from tui.asked import wanted
+from tui.asked.naming import Unknown, harmless
+from tui.asked.options import OPTIONS
+from tui.asked.wanted import apply, command
 from tui.cli import parser
-from tui.naming import Unknown, harmless
-from tui.options import OPTIONS
 from tui.project import Project
 from tui.state import Selection
 from tui.views import listing
-from tui.wanted import apply, command
 from tui.window import WHOLE, Window
 
 NOT_TYPED: frozenset[str] = frozenset()

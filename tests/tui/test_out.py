@@ -20,12 +20,13 @@ import pytest
 from tests.tui.handmade import Recipe
 from tests.tui.pilot import Session, running
 from tests.tui.terminal import COMMAND, Terminal
-from tui import copying, tables, wanted
 from tui.actions import PANES
+from tui.asked import wanted
 from tui.cli import parser
 from tui.commands import Refused
-from tui.export import Data, free_name, save, write_csv, write_json
 from tui.look import Look
+from tui.out import copying, tables
+from tui.out.export import Data, free_name, save, write_csv, write_json
 from tui.pane import Context
 from tui.panes import all_panes
 from tui.project import Project

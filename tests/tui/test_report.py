@@ -17,10 +17,10 @@ import pytest
 from tests.tui import goldens
 from tests.tui.handmade import Recipe
 from tui import text
+from tui.asked.wanted import apply
+from tui.out.report import facts
+from tui.out.report_text import as_markdown, as_text
 from tui.project import Project
-from tui.report import facts
-from tui.report_text import as_markdown, as_text
-from tui.wanted import apply
 
 
 def _run(*arguments: str, **environment: str) -> tuple[int, str, str]:

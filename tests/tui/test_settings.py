@@ -12,13 +12,14 @@ import pytest
 
 from tests.tui.pilot import Session
 from tests.tui.terminal import COMMAND, Terminal
-from tui import cli, settings
+from tui import cli
 from tui.actions import ACTIONS, BY_NAME, choose_keys, footer, key_table
 from tui.app import InterpretApp
+from tui.asked import settings
+from tui.asked.settings import EXAMPLE, Settings, key_name, read
+from tui.asked.wanted import Wanted
 from tui.help import help_canvas
 from tui.screens.help import HelpScreen
-from tui.settings import EXAMPLE, Settings, key_name, read
-from tui.wanted import Wanted
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from tests.tui.tasks import (
     write_translation,
 )
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, drawn, selection, walk
-from tui import chrome, map_points, state
+from tui import chrome, state
 from tui.actions import PANES, PaneName
 from tui.commands import COMMANDS, Refused
 from tui.help import help_canvas
@@ -39,6 +39,7 @@ from tui.panes.example import ExamplePane
 from tui.panes.examples import ExamplesPane
 from tui.panes.heads import HeadsPane
 from tui.panes.map import MapPane
+from tui.parts import map_points
 from tui.project import Project
 from tui.state import Selection
 from tui.views.answers import Missing, Side

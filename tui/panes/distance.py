@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .. import copying, tables, text
+from .. import text
 from ..actions import PaneName
-from ..export import Data
+from ..out import copying, tables
+from ..out.export import Data
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
 from ..plots.curves import Series, curves

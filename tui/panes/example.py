@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from .. import copying, state, tables, text
+from .. import state, text
 from ..actions import PaneName
-from ..example_picture import ExamplePicture
-from ..export import Data
-from ..item_table import summary
-from ..pair_table import label
+from ..out import copying, tables
+from ..out.export import Data
 from ..pane import Context, Pane
+from ..parts.example_picture import ExamplePicture
+from ..parts.item_table import summary
+from ..parts.pair_table import label
+from ..parts.strip import chosen_spans
 from ..plots.canvas import Canvas
 from ..state import Selection
-from ..strip import chosen_spans
 
 _TWO_COLUMNS = 100
 """Cells from which on two examples stand side by side."""

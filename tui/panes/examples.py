@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from .. import copying, filters, state, tables, text
+from .. import filters, state, text
 from ..actions import PaneName
-from ..export import Data
+from ..out import copying, tables
+from ..out.export import Data
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
 from ..plots.heatmap import scroll

@@ -10,10 +10,11 @@ import numpy as np
 
 from collateral.analysis.heads import ranked
 
-from .. import copying, state, tables, text
+from .. import state, text
 from ..actions import PaneName
-from ..export import Data
 from ..look import Look
+from ..out import copying, tables
+from ..out.export import Data
 from ..pane import Context, Pane
 from ..plots.bar import bar
 from ..plots.canvas import Canvas

@@ -8,11 +8,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .. import copying, map_path, map_points, state, tables, text
+from .. import state, text
 from ..actions import PaneName
-from ..export import Data
-from ..map_lines import Strip, colour_line, layer_strip
+from ..out import copying, tables
+from ..out.export import Data
 from ..pane import Context, Pane
+from ..parts import map_path, map_points
+from ..parts.map_lines import Strip, colour_line, layer_strip
 from ..plots import plane
 from ..plots import scatter as plot
 from ..plots.canvas import Canvas

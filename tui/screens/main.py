@@ -89,10 +89,10 @@ class MainScreen(Screen[None]):
         """Imports numpy and the plots, opens the files, fills the panes."""
         from collateral import CollateralError
 
-        from ..naming import Unknown
+        from ..asked.naming import Unknown
+        from ..asked.settings import first_view
         from ..panes import all_panes
         from ..project import Project
-        from ..settings import first_view
 
         app = cast("InterpretApp", self.app)
         try:

@@ -45,10 +45,10 @@ def _copy(screen: MainScreen) -> None:
 
 
 def _copy_command(screen: MainScreen) -> None:
+    from ..asked.naming import harmless
+    from ..asked.wanted import command
     from ..cli import named_files
     from ..commands import Refused
-    from ..naming import harmless
-    from ..wanted import command
 
     assert screen.project is not None
     app = cast("InterpretApp", screen.app)
@@ -77,7 +77,7 @@ def _to_clipboard(screen: MainScreen, words: str) -> None:
 
 
 def _export(screen: MainScreen) -> None:
-    from ..export import free_name, save
+    from ..out.export import free_name, save
 
     data = screen.panes[screen.active].data(screen.context(screen.active))
 
@@ -102,7 +102,7 @@ def _later(screen: MainScreen, act: Callable[[], str]) -> None:
 
 
 def _save(screen: MainScreen, whole: bool) -> None:
-    from ..export import free_name
+    from ..out.export import free_name
 
     stem = "screen" if whole else screen.active
     picture = _Picture.of_screen(screen) if whole else _Picture.of_pane(screen)
@@ -140,7 +140,7 @@ class _Picture:
             Refused: the name has another ending, or the file can't be written.
         """
         from ..commands import Refused
-        from ..export import write_new
+        from ..out.export import write_new
 
         ending = Path(name).suffix.lower()
         if ending not in (".svg", ".txt"):

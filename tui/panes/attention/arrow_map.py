@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import copying, state
+from ... import state
+from ...out import copying
 from ...pane import Context
 from ...plots.arrows import ArrowMap, arrows
 from ...plots.canvas import Canvas

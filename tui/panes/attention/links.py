@@ -8,7 +8,8 @@ import numpy as np
 
 from collateral.analysis.heads import ranked
 
-from ... import copying, state, text
+from ... import state, text
+from ...out import copying
 from ...pane import Context
 from ...plots.bar import bar
 from ...plots.canvas import Canvas

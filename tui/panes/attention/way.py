@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ... import copying, state
+from ... import state
+from ...out import copying
 from ...pane import Context
 from ...plots.canvas import Canvas, Ink
 from ...plots.scale import Scale

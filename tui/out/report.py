@@ -16,12 +16,13 @@ import numpy as np
 from collateral import Collateral, CollateralError
 from collateral.analysis.heads import ranked
 
-from . import options, text, wanted
+from .. import text
+from ..asked import options, wanted
+from ..asked.naming import Unknown
+from ..project import Project, TableName
+from ..state import Selection
+from ..views.answers import Ints, Missing, Side
 from .export import plain, written_json
-from .naming import Unknown
-from .project import Project, TableName
-from .state import Selection
-from .views.answers import Ints, Missing, Side
 
 STRONGEST = 10
 """So many of the strongest heads are listed."""

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from . import text
-from .look import Ink
+from .. import text
+from ..look import Ink
+from ..pane import Context
+from ..plots.canvas import Canvas
+from ..plots.path import Route, draw_routes
+from ..plots.scatter import Ground
+from ..views.answers import Side
 from .map_points import chosen_tokens, frame, starred, window
-from .pane import Context
-from .plots.canvas import Canvas
-from .plots.path import Route, draw_routes
-from .plots.scatter import Ground
-from .views.answers import Side
 
 MOST_ROUTES = 4
 """Points whose way is drawn: more lines than this cannot be told apart."""

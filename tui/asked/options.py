@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from . import state
+from .. import state
+from ..refusal import Refused
+from ..state import Selection
+from ..window import Window
 from .naming import Unknown, among, harmless, named, not_found, number
-from .refusal import Refused
-from .state import Selection
-from .window import Window
 
 if TYPE_CHECKING:
-    from .project import Project
+    from ..project import Project
 
 Read = Callable[["Project", Selection, str], Selection]
 Write = Callable[["Project", Selection], str]
@@ -278,7 +278,7 @@ def _listed(name: str, command: str, metavar: str, help_text: str) -> Option:
     """An option of the list of examples, which reads it as its key does."""
 
     def read(p: Project, s: Selection, words: str) -> Selection:
-        from . import commands
+        from .. import commands
 
         try:
             return cast(Selection, getattr(commands, command)(p, s, words))

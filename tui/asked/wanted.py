@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import state
-from .actions import PANES, PaneName
+from .. import state
+from ..actions import PANES, PaneName
+from ..state import Limits, Selection
 from .options import BY_NAME, OPTIONS, Option
-from .state import Limits, Selection
 
 if TYPE_CHECKING:
-    from .project import Project
+    from ..project import Project
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from collateral import TokenInfo
 
-from . import text
-from .look import Look
-from .pane import Context
-from .plots.canvas import Canvas, Ink
-from .views.answers import Verdict
+from .. import text
+from ..look import Look
+from ..pane import Context
+from ..plots.canvas import Canvas, Ink
+from ..views.answers import Verdict
 
 
 @dataclass(frozen=True)

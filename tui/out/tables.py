@@ -9,12 +9,12 @@ import numpy as np
 
 from collateral import Table
 
+from ..pane import Context
+from ..project import TableName
+from ..views import attention as attention_views
+from ..views.answers import Ints, Side
+from ..views.points import EXAMPLE
 from .export import Cells, Data
-from .pane import Context
-from .project import TableName
-from .views import attention as attention_views
-from .views.answers import Ints, Side
-from .views.points import EXAMPLE
 
 _FEW = 400
 """Up to so many rows are read one by one, not with their whole column."""

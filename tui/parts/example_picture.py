@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from . import state, text
+from .. import state, text
+from ..pane import Context
+from ..plots.canvas import Canvas
+from ..plots.table import Table
+from ..state import Selection
+from ..views.answers import Field
 from .item_table import ItemTable, written
 from .pair_table import pair_table
-from .pane import Context
-from .plots.canvas import Canvas
-from .plots.table import Table
-from .state import Selection
 from .strip import Strip
-from .views.answers import Field
 
 _BESIDE = 100
 """Cells from which on the table may stand beside the tokens, not below them."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import text
+from .. import text
+from ..pane import Context
+from ..plots.canvas import Canvas, Ink
+from ..plots.legends import class_legend, density_legend
+from ..plots.scale import legend
+from ..plots.scatter import Ground
+from ..views.answers import Side
 from .map_points import colours, scale
-from .pane import Context
-from .plots.canvas import Canvas, Ink
-from .plots.legends import class_legend, density_legend
-from .plots.scale import legend
-from .plots.scatter import Ground
-from .views.answers import Side
 
 Shown = Sequence[tuple[Side, Ground]]
 """The maps that are drawn, one or two."""

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from .pane import Context
-from .plots.plane import Bounds
-from .plots.scale import Scale
-from .plots.scatter import Ground, Mode, Star, ground
-from .views.answers import Mention, Side
-from .window import Window
+from ..pane import Context
+from ..plots.plane import Bounds
+from ..plots.scale import Scale
+from ..plots.scatter import Ground, Mode, Star, ground
+from ..views.answers import Mention, Side
+from ..window import Window
 
 MOST_STARS = 60
 """Mentions that are starred at most: the tokens of a long text would cover the whole map."""

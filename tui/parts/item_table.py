@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import state, text
-from .pane import Context
-from .plots.canvas import Ink
-from .plots.heatmap import scroll
-from .plots.table import Column, Table, table
-from .state import Selection
-from .views.answers import ItemRows, Side
-from .views.items import ItemColumn, columns
+from .. import state, text
+from ..pane import Context
+from ..plots.canvas import Ink
+from ..plots.heatmap import scroll
+from ..plots.table import Column, Table, table
+from ..state import Selection
+from ..views.answers import ItemRows, Side
+from ..views.items import ItemColumn, columns
 
 _WIDEST = 22
 """Cells that a value takes at most, beside that of the flexible column."""

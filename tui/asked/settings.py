@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .actions import BY_NAME, PANES, PaneName
+from ..actions import BY_NAME, PANES, PaneName
 from .naming import Unknown
 from .options import BY_NAME as OPTION
 from .wanted import Wanted, apply
 
 if TYPE_CHECKING:
-    from .project import Project
-    from .state import Selection
+    from ..project import Project
+    from ..state import Selection
 
 _LARGEST = 1_000_000
 THEMES = {"dark": "textual-dark", "light": "textual-light", "ansi": "ansi-dark"}

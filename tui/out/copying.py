@@ -13,13 +13,13 @@ import numpy as np
 
 from collateral.analysis.heads import ranked
 
-from . import text
-from .commands import Refused
+from .. import text
+from ..commands import Refused
+from ..pane import Context
+from ..views import attention as attention_views
+from ..views.answers import AttentionGrid, HeadLinks, Side
 from .export import Cells, plain
-from .pane import Context
 from .tables import sides, table_columns
-from .views import attention as attention_views
-from .views.answers import AttentionGrid, HeadLinks, Side
 
 
 def line(cells: Iterable[Any]) -> str:

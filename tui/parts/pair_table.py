@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import text
-from .pane import Context
-from .plots.canvas import Ink
-from .plots.table import Column, Table, table
-from .views.answers import Said, Side
+from .. import text
+from ..pane import Context
+from ..plots.canvas import Ink
+from ..plots.table import Column, Table, table
+from ..views.answers import Said, Side
 
 
 def pair_table(c: Context, width: int, height: int) -> Table:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from . import text
+from .. import text
 
 Grid = Sequence[Sequence[float | None]]
 

@@ -22,9 +22,9 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from . import text
-from .commands import Refused
-from .naming import harmless
+from .. import text
+from ..asked.naming import harmless
+from ..commands import Refused
 
 Cells = Sequence[Any] | npt.NDArray[Any]
 

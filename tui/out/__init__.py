@@ -1,0 +1,1 @@
+"""What leaves the viewer: copied values, exported tables, the report."""

@@ -1,0 +1,1 @@
+"""What panes are made of, where one module would be too much; still no widget in it."""
