@@ -32,7 +32,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from tui.app import InterpretApp
-from tui.asked.options import wanted
+from tui.asked import wanted
 from tui.cli import DEMO_FILES, parser
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def cells(
     Raises:
         SystemExit: the viewer could not open the files.
     """
-    asked = wanted(parser().parse_args([*files, *shlex.split(picture.options)]))
+    asked = wanted.read(parser().parse_args([*files, *shlex.split(picture.options)]))
     app = InterpretApp(files, names, asked=asked)
     async with app.run_test(size=picture.size) as pilot:
         await pilot.pause()
