@@ -193,6 +193,13 @@ ACTIONS: tuple[Action, ...] = (
         ("attention",),
     ),
     Action(
+        "edges",
+        ("E",),
+        "",
+        "In the attention table, show the edges of some tokens only: him, him > (from), > him.",
+        "Everywhere",
+    ),
+    Action(
         "specials",
         ("o",),
         "specials",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import state
 from .refusal import Refused
 from .state import Selection
+from .views import attention as attention_views
 from .views import listing
 from .views.groups import of_points
 
@@ -97,6 +98,20 @@ def _combine(project: Project, s: Selection) -> Selection:
 
 def _ranked(project: Project, s: Selection) -> Selection:
     return replace(s, ranked=not s.ranked)
+
+
+def edges_of(project: Project, s: Selection, words: str) -> Selection:
+    """Only the edges of some tokens in the table of attention; no words for all.
+
+    Raises:
+        Refused: no token of the example is meant.
+    """
+    words = " ".join(words.split())
+    texts = [text.casefold() for text in project.tokens(s.example).texts]
+    for part in filter(None, attention_views.ends_of(words)):
+        if not any(part in text for text in texts):
+            raise Refused(f'No token of this example contains "{part}"; nothing shows all edges.')
+    return replace(s, edges=words, attention_view="table")
 
 
 def _specials(project: Project, s: Selection) -> Selection:

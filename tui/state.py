@@ -113,6 +113,8 @@ class Selection:
         grouping: what makes the groups of the distance pane: a column of the pairs, or "points: "
             and a colouring of the points, or ``MARKED``.
         gap: the distance pane shows the difference of its groups.
+        edges: tokens whose edges the table of attention shows: "him", "him >" (as query), "> him"
+            (as key), "him > Fred"; "" for all.
         ranked: the head pane is a list of heads by value, not a grid.
         head_range: metric and ends of the colour range that was set by hand; None for none.
         hide_special: leave special tokens out of the attention pane (a view; weights stay as are).
@@ -147,6 +149,7 @@ class Selection:
     key: int | None = None
     share: int | None = None
     combine: Combine = "head"
+    edges: str = ""
     ranked: bool = False
     head_range: tuple[str, float, float] | None = None
     hide_special: bool = False

@@ -40,6 +40,7 @@ START: dict[str, Any] = {
     "query": None,
     "key": None,
     "share": None,
+    "edges": "",
     "combine": "head",
     "ranked": False,
     "head_range": None,
@@ -215,6 +216,20 @@ async def _range(session: Session, key: str) -> None:
     assert session.selection.head_range is None
 
 
+async def _edges(session: Session, key: str) -> None:
+    await session.press(key, *"xyzzy", "enter")
+    assert 'No token of this example contains "xyzzy"' in session.text()
+    tokens = session.project.tokens(4).texts
+    word = tokens[2].upper()
+    await session.press(*["backspace"] * 5, *f"> {word}", "enter")
+    assert session.selection.edges == f"> {word}"
+    assert session.selection.attention_view == "table"
+    found = len(tokens) * sum(word.casefold() in text.casefold() for text in tokens)
+    assert found and f'{found} edges of "> {word}"' in session.text()
+    await session.press(key, *["backspace"] * (len(word) + 2), "enter")
+    assert session.selection.edges == ""
+
+
 async def _suspend(session: Session, key: str) -> None:
     called: list[str] = []
     session.app.action_suspend_process = lambda: called.append(key)  # type: ignore[method-assign]
@@ -301,6 +316,7 @@ EFFECTS: dict[str, Effect] = {
     "less": Effect("attention", ALL_EDGES, {"share": 50}, shows="edges: 50 % of each row"),
     "ranked": Effect(changes={"ranked": True}, shows="12 heads, largest first"),
     "range": Effect(check=_range),
+    "edges": Effect(check=_edges),
     "combine": Effect(changes={"combine": "layer-mean"}, shows="mean of layer 1, 4 heads"),
     "specials": Effect(changes={"hide_special": True}, shows="specials hidden"),
     "measure": Effect(changes={"measure": "euclid"}, shows="Euclid"),

@@ -293,7 +293,7 @@ def test_the_table_sorts_only_where_one_looks(compared: Project) -> None:
     rng = np.random.default_rng(2)
     weights = rng.integers(0, 40, size=(90, 110)).astype(np.float32)  # many are equal
     grid = replace(compared.attention(selection(compared, example=1)), weights=weights)
-    edges = _Sorted(grid, 100)
+    edges = _Sorted(grid, 100, "")
     order = np.argsort(-weights.ravel(), kind="stable")
     for start, stop in ((0, 20), (5000, 5030), (5010, 5040), (9890, 9900), (20, 40), (9000, 99999)):
         np.testing.assert_array_equal(edges.between(start, stop), order[start:stop])
@@ -309,3 +309,23 @@ def test_very_many_lines_are_not_drawn_and_it_is_said(compared: Project) -> None
     drawn = arrows(weights, labels, labels, PLAIN, 110, 30, query=None, key=None)
     assert drawn.edges == MOST_LINES
     assert drawn.note == f"the strongest {MOST_LINES:,} edges: 70 % of each row in sight"
+
+
+@pytest.mark.parametrize("words", ["she", "SHE >", "> e", "e > she", "e\u2192she"])
+def test_the_table_shows_the_edges_of_some_tokens_only(words: str, compared: Project) -> None:
+    s = selection(compared, example=1, edges=words)
+    grid = compared.attention(s)
+    first, arrow, second = words.casefold().replace("\u2192", ">").partition(">")
+    second = second if arrow else first
+    both = all if arrow else any
+    expected = [
+        (query, key)
+        for query, one in enumerate(grid.labels)
+        for key, other in enumerate(grid.key_labels)
+        if both((first.strip() in one.casefold(), second.strip() in other.casefold()))
+    ]
+    assert 0 < len(expected) < grid.weights.size
+    assert [*zip(*np.nonzero(views.edges_of(grid, words)), strict=True)] == expected
+    c = Context(compared, replace(s, attention_view="table"), PLAIN)
+    drawn = AttentionPane().draw(c, 78, 16)
+    assert f'{len(expected)} edges of "{words}"' in drawn.text()

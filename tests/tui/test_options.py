@@ -71,6 +71,7 @@ def selections(data: st.DataObject, p: Project) -> Selection:
         measure=one_of(limits.measures),
         grouping=one_of(limits.groupings),
         gap=draw(st.booleans()),
+        edges=draw(st.sampled_from(["", "she", "a > $b", "> x"])),
         pinned=draw(st.none() | st.integers(0, limits.examples - 1)),
         attention_view=draw(st.sampled_from(state.ATTENTION_VIEWS)),
         query=draw(tokens),

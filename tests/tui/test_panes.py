@@ -252,6 +252,7 @@ CHANGES: dict[str, Any] = {
     "query": 3,
     "key": 4,
     "share": 50,
+    "edges": "she",
     "combine": "layer-mean",
     "ranked": True,
     "head_range": ("std", 0.0, 0.1),

@@ -48,6 +48,7 @@ selections = st.builds(
     measure=names,
     grouping=names,
     gap=st.booleans(),
+    edges=st.sampled_from(["", "a", "> b"]),
     pinned=st.none() | numbers,
     window_a=st.builds(Window, st.floats(), st.floats(), st.floats()),
     window_b=st.builds(Window, st.floats(), st.floats(), st.floats()),

@@ -417,6 +417,14 @@ OPTIONS: tuple[Option, ...] = (
         _read_share,
         lambda p, s: str(s.share or "auto"),
     ),
+    Option(
+        "edges",
+        ("edges",),
+        "TOKENS",
+        "edges in the attention table: of tokens (him), from (him >), to (> him)",
+        lambda p, s, words: _with(s, {"edges": " ".join(words.split())}),
+        lambda p, s: s.edges,
+    ),
     _choice(
         "combine",
         "combine",

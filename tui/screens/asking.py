@@ -1,4 +1,4 @@
-"""Actions that ask for a line of text first: filter, search, sort, keep."""
+"""Actions that ask for a line of text first: filter, search, sort, keep, range, edges."""
 
 from __future__ import annotations
 
@@ -91,6 +91,32 @@ def _sort(screen: MainScreen, project: Project) -> None:
     )
 
 
+def _range(screen: MainScreen, project: Project) -> None:
+    from .. import state
+
+    now, metric = screen.selection.head_range, screen.selection.metric
+    screen.go("heads")
+    screen.ask(
+        "colours from, to",
+        f"{now[1]:g} {now[2]:g}" if now and now[0] == metric else "auto",
+        lambda text: screen.choose(state.set_range(screen.selection, text)),
+    )
+
+
+def _edges(screen: MainScreen, project: Project) -> None:
+    from dataclasses import replace
+
+    from ..commands import edges_of
+
+    screen.go("attention")
+    screen.choose(replace(screen.selection, attention_view="table"))
+    screen.ask(
+        "edges of",
+        screen.selection.edges,
+        lambda text: screen.choose(edges_of(project, screen.selection, text)),
+    )
+
+
 def _keep(screen: MainScreen, project: Project) -> None:
     from ..editing import among
     from ..refusal import Refused
@@ -141,4 +167,6 @@ _ASKING: dict[str, Callable[[MainScreen, Project], None]] = {
     "search": _search,
     "sort": _sort,
     "keep-filter": _keep,
+    "range": _range,
+    "edges": _edges,
 }

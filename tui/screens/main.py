@@ -284,8 +284,6 @@ class MainScreen(Screen[None]):
             self._turn(name)
         elif name == "help":
             self._help()
-        elif name == "range":
-            self._ask_range()
         elif name == "palette":
             self.app.action_command_palette()
         elif name == "suspend":
@@ -312,16 +310,6 @@ class MainScreen(Screen[None]):
         if not taken and self.has_class("-zoom"):
             self.remove_class("-zoom")
             self._arrange()
-
-    def _ask_range(self) -> None:
-        now = self.selection.head_range
-        initial = f"{now[1]:g} {now[2]:g}" if now and now[0] == self.selection.metric else "auto"
-        self.go("heads")
-        self.ask(
-            "colours from, to",
-            initial,
-            lambda words: self.choose(state.set_range(self.selection, words)),
-        )
 
     def _turn(self, name: str) -> None:
         turn = self.history.undo if name == "undo" else self.history.redo

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from collateral import layout
 
@@ -271,3 +272,22 @@ def _rests(p: Project, s: Selection, sides: Sequence[Side], rows: Ints) -> dict[
             ]
             found[side if len(sides) > 1 else ""] = np.mean(rests, axis=0)
     return found
+
+
+def ends_of(words: str) -> tuple[str, str]:
+    """What query and key must contain, in small letters, from "a > b", "a >" or "> b".
+
+    Without ">" both are the words: either end will do.
+    """
+    query, arrow, key = words.casefold().replace("\u2192", ">").partition(">")
+    return (query.strip(), key.strip()) if arrow else (query.strip(), query.strip())
+
+
+def edges_of(grid: AttentionGrid, words: str) -> npt.NDArray[np.bool_]:
+    """Which edges of a grid are meant: bool [queries, keys]."""
+    query, key = ends_of(words)
+    rows = np.array([query in text.casefold() for text in grid.labels], dtype=bool)[:, None]
+    columns = np.array([key in text.casefold() for text in grid.key_labels], dtype=bool)[None, :]
+    directed = ">" in words.replace("\u2192", ">")
+    meant: npt.NDArray[np.bool_] = rows & columns if directed else rows | columns
+    return meant

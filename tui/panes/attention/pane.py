@@ -37,6 +37,7 @@ class AttentionPane(Pane):
             "query",
             "key",
             "share",
+            "edges",
             "combine",
             "hide_special",
             "weighted",
@@ -53,7 +54,7 @@ class AttentionPane(Pane):
         "another query, `←` `→` change between edges *from* and edges *to* the token. `esc` shows "
         "the edges of all tokens.\n"
         "- **table**: the edges sorted by weight (by size of the difference in B − A), with the "
-        "places of their tokens.\n"
+        "places of their tokens. `E` leaves only the edges of some tokens.\n"
         "- **heads**, the reverse question: what every head of all layers gives the chosen pair of "
         "tokens, sorted, and as a grid where there is room. `↑` `↓` choose a head for all panes, "
         "`←` `→` another key, `enter` shows the head's matrix there.\n"

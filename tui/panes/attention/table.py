@@ -14,6 +14,7 @@ from ...plots.heatmap import scroll
 from ...plots.table import Column, Table, table
 from ...state import Selection
 from ...views.answers import AttentionGrid
+from ...views.attention import edges_of
 from .way import SHARE_STEPS, SHARES, Way, cursor, grid_of, grid_title, kept_words, step_share
 
 _AROUND = 1000
@@ -36,8 +37,9 @@ class EdgeTable(Way):
     def _sorted(self, c: Context, grid: AttentionGrid) -> _Sorted:
         """The edges that are shown; made once per grid and share."""
         share = c.selection.share or SHARES["table"]
-        if self._edges is None or self._edges.made_of != (grid, share):
-            self._edges, self._top = _Sorted(grid, share), 0
+        made_of = (grid, share, c.selection.edges)
+        if self._edges is None or self._edges.made_of != made_of:
+            self._edges, self._top = _Sorted(*made_of), 0
         return self._edges
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
@@ -132,12 +134,12 @@ class _Sorted:
     """The edges of a grid by size; sorted where they are looked at.
 
     Attributes:
-        made_of: grid, and percent of each row.
+        made_of: grid, percent of each row, tokens that are meant ("" for all).
         words: how many there are, and which.
     """
 
-    def __init__(self, grid: AttentionGrid, share: int) -> None:
-        self.made_of = (grid, share)
+    def __init__(self, grid: AttentionGrid, share: int, wanted: str) -> None:
+        self.made_of = (grid, share, wanted)
         self._size = np.abs(grid.weights).ravel()
         undefined = np.isnan(self._size)
         if undefined.any():
@@ -146,11 +148,14 @@ class _Sorted:
             self._size[~strongest(grid.weights, share / 100).ravel()] = -2.0
         elif grid.kept is not None:
             self._size[self._size == 0] = -2.0
+        if wanted:
+            self._size[~edges_of(grid, wanted).ravel()] = -2.0
         self._count = int(np.count_nonzero(self._size > -2.0))
         self._from, self._order = 0, np.zeros(0, dtype=np.int64)
         what = "edges" if grid.kept is None else "edges kept"
         part = f", {share} % of each row" if share < 100 else ""
-        self.words = f"{self._count:,} {what}{part}, largest first  {grid.note}".rstrip()
+        of = f' of "{wanted}"' if wanted else ""
+        self.words = f"{self._count:,} {what}{of}{part}, largest first  {grid.note}".rstrip()
 
     def __len__(self) -> int:
         return self._count
