@@ -894,6 +894,7 @@ def _squeezed(words: str) -> str:
         ("wsc-009", {"example": 9}),
         ("colour by role", {"colouring": "role"}),
         ("distance Euclid", {"measure": "euclid"}),
+        ("token 0 [CLS]", {"query": 0, "key": None}),
         ("specials (o)", {"hide_special": True}),
     ],
 )

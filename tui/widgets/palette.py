@@ -104,6 +104,14 @@ class Everything(Provider):
         for name in listing.sortable(project):
             yield _Entry.of(f"sort by {name}", "sorts the examples", replace(s, sort=name))
         yield from self._heads(project, s)
+        yield from self._tokens(project, s)
+
+    def _tokens(self, project: Project, s: Selection) -> Iterator[_Entry]:
+        """The tokens of the example that are queries of this kind of attention."""
+        texts = project.tokens(s.example).texts
+        for token in project.kind_tokens(s.example, s.kind)[0]:
+            words = f"token {token} {clean(texts[token])}"
+            yield _Entry.of(words, "query of the attention", state.choose_tokens(s, token, None))
 
     def _kept(self, screen: MainScreen) -> Iterator[_Entry]:
         """Filters that are kept by name."""
