@@ -86,23 +86,35 @@ ACTIONS: tuple[Action, ...] = (
         "",
         "The map smaller; fewer edges of attention; further off in its overviews.",
         "Inside a pane",
+        ("map", "attention"),
     ),
-    Action("whole", ("0",), "", "On the map: show the whole map again.", "Inside a pane"),
+    Action("whole", ("0",), "", "On the map: show the whole map again.", "Inside a pane", ("map",)),
     Action(
         "pan-left",
         ("shift+left",),
         "",
         "On the map: show what is left of this part.",
         "Inside a pane",
+        ("map",),
     ),
-    Action("pan-down", ("shift+down",), "", "On the map: show what is below.", "Inside a pane"),
-    Action("pan-up", ("shift+up",), "", "On the map: show what is above.", "Inside a pane"),
+    Action(
+        "pan-down",
+        ("shift+down",),
+        "",
+        "On the map: show what is below.",
+        "Inside a pane",
+        ("map",),
+    ),
+    Action(
+        "pan-up", ("shift+up",), "", "On the map: show what is above.", "Inside a pane", ("map",)
+    ),
     Action(
         "pan-right",
         ("shift+right",),
         "",
         "On the map: show what is right of this part.",
         "Inside a pane",
+        ("map",),
     ),
     Action("previous-layer", ("left_square_bracket",), "", "Previous layer.", "Everywhere"),
     Action(
@@ -159,6 +171,7 @@ ACTIONS: tuple[Action, ...] = (
         "",
         "On the map: show how many points a cell holds, or the points themselves.",
         "Everywhere",
+        ("map",),
     ),
     Action(
         "attention-view",
@@ -198,6 +211,7 @@ ACTIONS: tuple[Action, ...] = (
         "",
         "In the attention table, show the edges of some tokens only: him, him > (from), > him.",
         "Everywhere",
+        ("attention",),
     ),
     Action(
         "specials",

@@ -53,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
         "--report", action="store_true", help="print what is shown first, with its numbers"
     )
     report.add_argument("--format", choices=FORMATS, help="of the report (default: text)")
-    report.add_argument("--width", type=int, metavar="N", help="of its lines (default: 80)")
+    report.add_argument(
+        "--width", type=int, metavar="N", help="of its lines, at least 40 (default: 80)"
+    )
     return p
 
 

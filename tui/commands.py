@@ -148,7 +148,7 @@ def _density(project: Project, s: Selection) -> Selection:
 
 
 def _neither_here(project: Project, s: Selection) -> Selection:
-    raise Refused("Here + and - do nothing: they zoom the map (3) and choose edges (5, arrows).")
+    raise Refused("+ and - zoom the map (3), choose edges (5) and go through its overviews.")
 
 
 def _only_on_the_map(project: Project, s: Selection) -> Selection:

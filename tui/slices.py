@@ -33,15 +33,17 @@ class Slices:
         self.path = path or default_path()
         self.by_name: dict[str, str] = {}
         self.problem = ""
+        self._stored: dict[str, str] = {}
         self.read()
 
     def read(self) -> None:
         """Reads the file again, as another viewer may have written it."""
-        self.by_name, self.problem = {}, ""
+        self.by_name, self._stored, self.problem = {}, {}, ""
         try:
             found = json.loads(self.path.read_text(encoding="utf-8"))
             if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
                 raise ValueError("it is no table of names and filters")
+            self._stored = found
             self.by_name = {name: text for name, text in found.items() if valid_name(name)}
         except FileNotFoundError:
             pass
@@ -59,19 +61,19 @@ class Slices:
         self.read()
         if self.problem:
             raise ValueError(f"{self.problem} Repair or remove it first.")
-        kept = {**self.by_name, name: text}
+        kept = {**self._stored, name: text}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle, made = tempfile.mkstemp(dir=self.path.parent, prefix=".slices-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(kept, file, indent=2, ensure_ascii=False)
                 file.write("\n")
-            os.replace(made, self.path)
+            os.replace(made, self.path.resolve())
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(made)
             raise
-        self.by_name = kept
+        self.by_name = {**self.by_name, name: text}
 
 
 def valid_name(name: str) -> bool:

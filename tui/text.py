@@ -14,7 +14,7 @@ from typing import Literal
 
 from rich.cells import get_character_cell_size
 
-__all__ = ["clean", "clusters", "cut", "cut_middle", "fit", "width"]
+__all__ = ["clean", "clusters", "cut", "fit", "many", "middle", "width"]
 
 _MARKS_PER_BASE = (
     2  # more than two marks on one letter is decoration, and overflows into other rows
@@ -235,28 +235,6 @@ def fit(
     text = cut(text, cells, ellipsis)
     padding = " " * (cells - width(text))
     return text + padding if align == "left" else padding + text
-
-
-def cut_middle(text: str, cells: int, ellipsis: str = "…") -> str:
-    """Return clean text of at most `cells` cells, cut in its middle: ends tell names apart.
-
-    Args:
-        text: Anything; it is cleaned first.
-        cells: Room in cells.
-        ellipsis: A one-cell mark, "." in the ASCII look.
-    """
-    text = clean(text)
-    if width(text) <= cells or cells < 3:
-        return cut(text, cells, ellipsis)
-    behind: list[str] = []
-    room = (cells - 1) * 2 // 3
-    for cluster, taken in reversed(clusters(text)):
-        if taken > room:
-            break
-        behind.insert(0, cluster)
-        room -= taken
-    end = "".join(behind)
-    return cut(text, cells - width(end), ellipsis) + end
 
 
 def many(count: int, word: str) -> str:

@@ -207,7 +207,7 @@ async def _help(session: Session, key: str) -> None:
 
 
 async def _range(session: Session, key: str) -> None:
-    await session.press(key, *["backspace"] * 4, *"0.5 0.1", "enter")
+    await session.press(key, *"0.5 0.1", "enter")
     assert "A colour range is two numbers, the lower one first" in session.text()
     await session.press(*["backspace"] * 7, *"0.1 0.5", "enter")
     assert session.selection.head_range == ("confidence", 0.1, 0.5)

@@ -20,7 +20,7 @@ import collateral
 from collateral import AttentionKind, Column, Meta, ModelInfo, TokenInfo
 from tests.tui.handmade import tokens
 from tui import commands, filters, state
-from tui.filters import searching
+from tui.filters import columns, searching
 from tui.project import Project
 from tui.refusal import Refused
 from tui.state import Selection
@@ -462,3 +462,27 @@ def test_sorting_by_many_labels_is_refused(one: Project) -> None:
         commands.sorted_by(one, one.first_selection(), "-socre")
     assert told.value.place == 1
     assert not math.isnan(listing.ranks(one, "score")[0])
+
+
+def test_any_long_words_can_be_searched_for(one: Project) -> None:
+    words = "(a" * 400
+    assert not filters.search(one, words).any()
+    assert filters.spans(words, f"x{words}") == [(1, 801)]
+
+
+def test_an_expression_that_is_slow_to_mark_is_marked_no_more() -> None:
+    wanted, text = "/x|(a+)+b/", f"x{'a' * 40}"
+    began = time.process_time()
+    found = [filters.spans(wanted, text) for _ in range(20)]
+    assert found[-1] == []
+    assert time.process_time() - began < 20 * searching.MARKING / 2  # not the limit each time
+
+
+def test_labels_are_searched_no_longer_than_texts(
+    one: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "SECONDS", 0.3)
+    labels = ("a" * 40 + "!", "b")
+    monkeypatch.setattr(columns, "codes", lambda p, column: (np.zeros(5, dtype=np.int32), labels))
+    with pytest.raises(filters.Mistake, match="takes longer than"):
+        filters.parse("domain ~ /(a+)+$/", one)

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from xml.etree import ElementTree
 
 import numpy as np
@@ -26,7 +26,7 @@ from tui.cli import parser
 from tui.commands import Refused
 from tui.look import Look
 from tui.out import copying, tables
-from tui.out.export import Data, free_name, save, write_csv, write_json
+from tui.out.export import Data, free_name, save, write_csv, write_json, write_new
 from tui.pane import Context
 from tui.panes import all_panes
 from tui.project import Project
@@ -364,3 +364,22 @@ def test_the_terminal_is_asked_to_take_the_words(files: tuple[Path, Path]) -> No
         assert terminal.end() == 0
         (sent,) = re.findall(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07", terminal.sent)
         assert base64.b64decode(sent).decode().startswith("1.2\t")
+
+
+@pytest.mark.parametrize("cell", ["a\r=cmd", "x;=cmd|calc y", "a\tb", 'say "a;b"'])
+def test_no_cell_ends_in_its_middle(cell: str) -> None:
+    out = io.StringIO()
+    write_csv(Data("texts", {"text": [cell, "plain"]}), out)
+    assert out.getvalue().splitlines()[0].strip('"') == "text"
+    quoted = cell.replace('"', '""')
+    assert f'"{quoted}"\n' in out.getvalue()
+
+
+def test_what_was_begun_is_removed(tmp_path: Path) -> None:
+    def write(out: TextIO) -> int:
+        out.write("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_new(str(tmp_path / "a.csv"), write)
+    assert not [*tmp_path.iterdir()]

@@ -15,11 +15,13 @@ import pytest
 
 import collateral
 from collateral import CollateralError
+from collateral.analysis.distances import Curve
 from tests.factory import write_collateral
 from tests.tui.handmade import Recipe, uniform
 from tui import state
 from tui.project import Project
 from tui.state import Scope, Selection, View
+from tui.views import distances as distance_views
 from tui.views.answers import Missing
 
 Floats = npt.NDArray[np.float64]
@@ -561,3 +563,17 @@ def test_answers_are_kept_and_the_oldest_forgotten(compared: Project) -> None:
     for number in range(250):
         compared.marked_examples(replace(s, marked=frozenset({number % 30, number // 30})))
     assert len(compared.kept) <= 200
+
+
+def test_a_group_that_one_space_does_not_know_gives_no_warning(
+    compared: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = replace(compared.first_selection(), view="A", grouping="gold", measure="tsne")
+    real = distance_views._curves
+
+    def fewer(p: Project, s: Selection, measure: str) -> list[Curve]:
+        found = real(p, s, measure)
+        return found if measure == "tsne" else found[:1]
+
+    monkeypatch.setattr(distance_views, "_curves", fewer)
+    assert distance_views._warning(compared, s, fewer(compared, s, "tsne")) == ""

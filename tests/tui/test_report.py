@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -19,7 +20,7 @@ from tests.tui.handmade import Recipe
 from tui import text
 from tui.asked.wanted import apply
 from tui.out.report import facts
-from tui.out.report_text import as_markdown, as_text
+from tui.out.report_text import _wrapped, as_markdown, as_text
 from tui.project import Project
 
 
@@ -229,3 +230,14 @@ def test_a_reader_that_has_seen_enough(files: tuple[Path, Path]) -> None:
     command = f"{sys.executable} -m tui.cli {files[0]} --report | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "line", [" " * 100 + "word " * 30, " " * 60 + "\u6f22" * 200, "  a" + " " * 90]
+)
+def test_a_line_of_any_indent_comes_to_an_end(line: str) -> None:
+    for width in (40, 80):
+        lines = [*itertools.islice(_wrapped(line, width), 200)]
+        assert len(lines) < 200
+        assert all(text.width(one) <= width for one in lines)
+        assert "".join(lines).replace(" ", "") == line.replace(" ", "")

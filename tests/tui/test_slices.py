@@ -46,3 +46,17 @@ def test_names_that_could_not_be_typed_are_left_out(tmp_path: Path) -> None:
     path.write_text(json.dumps({"good-1": "correct", "not good": "correct", "1st": "correct"}))
     assert list(Slices(path).by_name) == ["good-1"]
     assert valid_name("größe") and not valid_name("") and not valid_name("a b")
+
+
+def test_what_this_version_cannot_read_is_kept(tmp_path: Path) -> None:
+    real = tmp_path / "real.json"
+    real.write_text('{"1st": "correct", "ok": "pairs > 1"}', encoding="utf-8")
+    link = tmp_path / "slices.json"
+    link.symlink_to(real)
+    Slices(link).keep("new", "pairs > 2")
+    assert link.is_symlink()
+    assert json.loads(real.read_text("utf-8")) == {
+        "1st": "correct",
+        "ok": "pairs > 1",
+        "new": "pairs > 2",
+    }

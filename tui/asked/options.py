@@ -102,7 +102,8 @@ def _read_view(p: Project, s: Selection, words: str) -> Selection:
         return _with(s, {"view": names[plain]})
     if not p.two and plain in ("B", "B-A"):
         raise Unknown(f"--view {words} needs two files: interpret-tui A.msgpack B.msgpack")
-    raise not_found("view", words, names)
+    shown = [view.replace("−", "-") for view in p.limits.views]
+    raise not_found("view", words, [*shown, *(p.names if p.two else ())])
 
 
 def _read_kind(p: Project, s: Selection, words: str) -> Selection:
@@ -201,7 +202,9 @@ def _read_range(p: Project, s: Selection, words: str) -> Selection:
 
 
 def _write_range(p: Project, s: Selection) -> str:
-    return "auto" if s.head_range is None else f"{s.head_range[1]!r},{s.head_range[2]!r}"
+    if s.head_range is None or s.head_range[0] != s.metric:
+        return "auto"
+    return f"{s.head_range[1]!r},{s.head_range[2]!r}"
 
 
 def _read_share(p: Project, s: Selection, words: str) -> Selection:
@@ -278,9 +281,12 @@ def _listed(name: str, command: str, metavar: str, help_text: str) -> Option:
     """An option of the list of examples, which reads it as its key does."""
 
     def read(p: Project, s: Selection, words: str) -> Selection:
-        from .. import commands
+        from .. import commands, filters
+        from ..slices import Slices
 
         try:
+            if name == "filter" and "@" in words:
+                words = filters.expand(words, Slices().by_name)
             return cast(Selection, getattr(commands, command)(p, s, words))
         except commands.Refused as reason:
             raise Unknown(f"--{name} {words}: {reason}") from None

@@ -169,7 +169,8 @@ def _labels(test: Test, column: Column, values: Sequence[Word], p: Project) -> F
         wanted = {int(_truth(test, word)) for word in values} if test.values else {1}
     elif test.op in ("~", "!~"):
         patterns = [compiled(word.text, word.place) for word in values]
-        wanted = {n for n, label in enumerate(labels) if any(e.search(label) for e in patterns)}
+        for word, pattern in zip(values, patterns, strict=True):
+            wanted.update(np.flatnonzero(matching(pattern, labels, word.place)).tolist())
     else:
         for word in values:
             wanted.update(_label(test, word, labels))

@@ -203,7 +203,8 @@ class _Parser:
         if sign := _OTHER_SIGNS.get(self._now.text[:1]):
             joint = f"write {sign} instead"
         if self._now.is_mark(","):
-            joint = "a list stands in parentheses: in (a, b)"
+            number = before.text.isdecimal()
+            joint = "a list stands in parentheses: in (a, b)" + ", 0.5 has a point" * number
         return Mistake(f"After {before.text} comes {self._now.text}; {joint}.", self._now.place)
 
     def _joined(self, how: Literal["and", "or"]) -> Tree:

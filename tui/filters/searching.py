@@ -25,6 +25,10 @@ MOST_CHARACTERS = 20_000
 """Of a longer text only the beginning is searched by a regular expression."""
 MAX_PATTERN = 500
 """Characters of a regular expression."""
+MARKING = 0.3
+"""Seconds that an expression may take in all to be marked in texts; then it is marked no more."""
+_spent: dict[str, float] = {}
+"""What expressions have taken, beyond a millisecond for each text: slow ones are remembered."""
 
 
 def compiled(pattern: str, place: int = 0) -> re.Pattern[str]:
@@ -120,12 +124,20 @@ def _search(p: Project, wanted: str) -> Bools:
 def spans(wanted: str, text: str, most: int = 20) -> list[tuple[int, int]]:
     """Where in a text what was searched for stands, the first ``most`` places."""
     expression = _expression(wanted)
-    pattern = compiled(re.escape(wanted) if expression is None else expression)
+    if expression is None:
+        pattern = re.compile(re.escape(wanted), re.IGNORECASE)
+    elif _spent.get(wanted, 0.0) > MARKING:
+        return []
+    else:
+        pattern = compiled(expression)
     found: list[tuple[int, int]] = []
-    with contextlib.suppress(_Late), _rung(0.2):
+    began = time.monotonic()
+    with contextlib.suppress(_Late), _rung(MARKING):
         for match in pattern.finditer(text, 0, MOST_CHARACTERS):
             if match.end() > match.start():
                 found.append(match.span())
             if len(found) == most:
                 break
+    if expression is not None:
+        _spent[wanted] = _spent.get(wanted, 0.0) + max(0.0, time.monotonic() - began - 0.001)
     return found

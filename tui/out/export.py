@@ -28,7 +28,7 @@ from ..commands import Refused
 
 Cells = Sequence[Any] | npt.NDArray[Any]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r")
 _ROWS = 10_000
 """Rows that are written at a time, so that a table of millions takes no memory of its own."""
 
@@ -114,17 +114,26 @@ def write_csv(data: Data, out: TextIO) -> int:
     Returns:
         How many cells got an apostrophe before them.
     """
-    writer = csv.writer(out, lineterminator="\n")
     names, guarded = _guarded(data.columns)
-    writer.writerow(names)
+    _rows(out, [[name] for name in names])
     for start in range(0, len(data), _ROWS):
         columns = []
         for cells in data.columns.values():
             written, more = _guarded(_cells(cells[start : start + _ROWS]))
             columns.append(written)
             guarded += more
-        writer.writerows(zip(*columns, strict=True))
+        _rows(out, columns)
     return guarded
+
+
+def _rows(out: TextIO, columns: Sequence[Sequence[str]]) -> None:
+    """Some rows; all quoted where a reader could take part of a cell for the end of it."""
+    risky = any(mark in cell for column in columns for cell in column for mark in "\r;\t")
+    rows = zip(*columns, strict=True)
+    if risky:
+        csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
+    else:
+        csv.writer(out, lineterminator="\n").writerows(rows)
 
 
 def _cells(cells: Cells) -> Iterator[str]:
@@ -184,7 +193,7 @@ def write_new(name: str, write: Callable[[TextIO], int]) -> int:
             try:
                 result = write(file)
                 file.flush()
-            except OSError:
+            except BaseException:
                 path.unlink(missing_ok=True)
                 raise
             return result

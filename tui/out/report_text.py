@@ -225,7 +225,7 @@ def _size(table: Table, column: int, room: int) -> int:
 
 def _wrapped(line: str, width: int) -> Iterator[str]:
     """A line in pieces of at most ``width`` cells, broken at blanks if there are any."""
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    indent = " " * min(len(line) - len(line.lstrip()) + 2, width // 4)
     while text.width(line) > width:
         piece, taken = "", 0
         for cluster, cells in text.clusters(line):

@@ -111,7 +111,7 @@ class ExamplesPane(Pane):
         room = size[0] - 1 - sum((column.width or 0) + 1 for column in columns if column.width)
         cells = []
         for row, name, value in zip(rows, names, sorts, strict=True):
-            shown = text.cut_middle(name, ids, c.look.marks.ellipsis)
+            shown = text.middle(name, ids, c.look.marks.ellipsis)
             first, judgements = self._row(c, row, shown, room)
             cells.append([*first, *[value] * len(sort_column), *judgements])
         return table(

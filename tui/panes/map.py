@@ -311,7 +311,7 @@ class MapPane(Pane):
     def enter(self, c: Context) -> Selection:
         """Marks what is inside the rectangle, or selects the example under the cursor."""
         if self._box is not None:
-            inside = self._inside(c, self._box)
+            inside = self._inside(c, self._box) if self._drawn else []  # there may be no map
             self._box = None
             return state.toggle_marks(c.selection, inside) if inside else c.selection
         if self._cursor < 0:

@@ -98,7 +98,7 @@ def _range(screen: MainScreen, project: Project) -> None:
     screen.go("heads")
     screen.ask(
         "colours from, to",
-        f"{now[1]:g} {now[2]:g}" if now and now[0] == metric else "auto",
+        f"{now[1]:g} {now[2]:g}" if now and now[0] == metric else "",
         lambda text: screen.choose(state.set_range(screen.selection, text)),
     )
 
@@ -125,6 +125,8 @@ def _keep(screen: MainScreen, project: Project) -> None:
     text = _condition(screen.selection)
     if not text:
         raise Refused("There is no filter to keep; f sets one.")
+    if len(screen.selection.search) > _LONGEST_KEPT:
+        raise Refused("The search is too long to be kept as a filter.")
     slices = _slices(screen)
 
     def done(name: str) -> None:
@@ -140,6 +142,10 @@ def _keep(screen: MainScreen, project: Project) -> None:
         screen.note(f"Kept. @{name} stands for this filter after f, also when you come back.")
 
     screen.ask("keep as", "", done, among(list(slices.by_name)))
+
+
+_LONGEST_KEPT = 200
+"""Characters of a search that is kept: it becomes an expression, with marks before some of them."""
 
 
 def _condition(s: Selection) -> str:

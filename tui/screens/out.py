@@ -56,6 +56,8 @@ def _copy_command(screen: MainScreen) -> None:
     if not all(map(harmless, files)):
         raise Refused("A file's name holds control characters; no command is made of it.")
     words = command(screen.project, screen.selection, screen.active, files)
+    if not all(map(harmless, words)):
+        raise Refused("A filter holds control characters; no command is made of it.")
     _to_clipboard(screen, shlex.join(words))
 
 

@@ -143,6 +143,8 @@ def largest_of(weights: Floats, rows: int, columns: int) -> Floats:
 def no_norms(p: Project, s: Selection) -> str:
     """Why weights cannot be multiplied by the norms of the values, "" if they can."""
     for side in _models(p, s):
+        if not p.file(side).has_attention(s.example, s.kind):
+            return f"No attention is stored for {_where(p, side, s)}, so there is none to weight."
         if not p.file(side).has_value_norms(s.example, s.kind):
             what = f"norms of value vectors ({s.kind})" if len(p.kinds) > 1 else "value norms"
             return f"No {what} are stored for {_where(p, side, s)}; extract without --no-values."

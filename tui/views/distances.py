@@ -151,6 +151,9 @@ def _warning(p: Project, s: Selection, curves: list[distances.Curve]) -> str:
         return ""
     on_map = curves if s.measure == MAP_MEASURE else _curves(p, s, MAP_MEASURE)
     in_space = curves if s.measure == original else _curves(p, s, original)
+    labels = [[curve.label for curve in found] for found in (on_map, in_space)]
+    if labels[0] != labels[1] or len(labels[0]) != 2:  # a group may be unknown in one of them
+        return ""
     layers = distances.disagreements(_gap(on_map), _gap(in_space))
     if not layers:
         return ""

@@ -89,6 +89,7 @@ class PaneWidget(CellsWidget):
         except TROUBLE as reason:
             self._picture = Canvas(width - 2, height - 2, ascii_only=context.look.ascii)
             say(self._picture, context.look, str(reason))
+            self.pane_title = context.project.short(context.selection.view)
         self._frame()
 
     def _frame(self, note: str = "") -> None:

@@ -59,7 +59,7 @@ def near(grid: AttentionGrid, query: int | None, key: int | None, room: int, sha
         weights[own.index(token), left_out] = np.nan
     else:
         weights[left_out, own.index(token)] = np.nan
-    note = _part(line, kept, query is not None)
+    note = _part(line, kept, query is not None, grid.kept is not None)
     if len(kept) < len(wanted):
         note = f"{note.replace(' tokens', '')}, not {share:.0%}"  # there is no room for it
     if query is not None:
@@ -67,11 +67,11 @@ def near(grid: AttentionGrid, query: int | None, key: int | None, room: int, sha
     return Near(queries, keys, weights, None, own.index(token), note=note)
 
 
-def _part(line: npt.NDArray[np.float32], kept: list[int], row: bool) -> str:
+def _part(line: npt.NDArray[np.float32], kept: list[int], row: bool, sparse: bool) -> str:
     """How much of a row, or of what goes into a key, the edges that are shown make up."""
     whole = float(np.nansum(np.abs(line)))
     if not whole:
         return f"no edges: the whole {'row' if row else 'column'} is zero"
-    where = "of the row" if row else "into the key"
+    where = ("of what the row keeps" if sparse else "of the row") if row else "into the key"
     share = float(np.abs(line[kept]).sum()) / whole
     return f"{len(kept)} of {len(line)} tokens: {share:.0%} {where}"
