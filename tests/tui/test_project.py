@@ -19,6 +19,9 @@ from collateral.analysis.distances import Curve
 from tests.factory import write_collateral
 from tests.tui.handmade import Recipe, uniform
 from tui import state
+from tui.look import Look
+from tui.pane import Context
+from tui.panes.distance import DistancePane
 from tui.project import Project
 from tui.state import Scope, Selection, View
 from tui.views import distances as distance_views
@@ -577,3 +580,15 @@ def test_a_group_that_one_space_does_not_know_gives_no_warning(
 
     monkeypatch.setattr(distance_views, "_curves", fewer)
     assert distance_views._warning(compared, s, fewer(compared, s, "tsne")) == ""
+
+
+def test_a_warning_without_room_begins_with_its_layers(
+    compared: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "t-SNE shows the opposite of cosine distance in layers 2, 3"
+    monkeypatch.setattr(distance_views, "_warning", lambda *_: said)
+    s = replace(compared.first_selection(), view="A", measure="euclid", grouping="correct")
+    c = Context(compared, s, Look())
+    wide, narrow = (DistancePane().draw(c, width, 14).text() for width in (78, 40))
+    assert f"! {said}" in wide
+    assert "! layers 2, 3: t-SNE shows the" in narrow

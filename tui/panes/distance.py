@@ -96,6 +96,9 @@ class DistancePane(Pane):
             canvas.blit(0, 0, drawn)
         if warn:
             said = f"! {found.warning}" if found.warning else found.note
+            if text.width(said) > width - 2 and " in layer" in found.warning:
+                what, _, layers = found.warning.rpartition(" in ")
+                said = f"! {layers}: {what}"  # which layers must not be cut off
             ink = c.look.bad if found.warning else c.look.muted
             canvas.put(1, height - 1, text.cut(said, width - 2), ink)
         return canvas

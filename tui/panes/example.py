@@ -129,7 +129,8 @@ def _gist(c: Context, width: int) -> Canvas:
     look = c.look
     canvas = Canvas(width, 1, ascii_only=look.ascii)
     if said := summary(c):
-        x = canvas.put(0, 0, c.project.example_head(c.selection.example)[0], look.muted)
+        name = c.project.example_head(c.selection.example)[0]
+        x = canvas.put(0, 0, text.middle(name, max(8, width // 4)), look.muted)
         for word, ink in said:
             if x + 2 + text.width(word) <= width:
                 x = canvas.put(x + 2, 0, word, ink)
@@ -140,7 +141,8 @@ def _gist(c: Context, width: int) -> Canvas:
         return canvas
     facts = pairs[min(c.selection.pair, len(pairs) - 1)]
     joint = "-" if look.ascii else "–"
-    words = f"{c.project.example_head(c.selection.example)[0]}  {facts.span1} {joint} {facts.span2}"
+    name = text.middle(c.project.example_head(c.selection.example)[0], max(8, width // 4))
+    words = f"{name}  {facts.span1} {joint} {facts.span2}"
     x = canvas.put(0, 0, text.cut(words, max(10, width - 36)), look.text)
     x = canvas.put(x + 2, 0, f"gold {label(facts.gold, True)}", look.muted)
     for side, model in zip("AB", facts.models, strict=False):
