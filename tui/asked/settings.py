@@ -256,8 +256,8 @@ def _told(problems: list[str]) -> str:
     """The bottom line: the first problem, and how many more there are."""
     if not problems:
         return ""
-    more = f" ({len(problems) - 1} more: interpret-tui --settings)" if len(problems) > 1 else ""
-    return f"Settings: {problems[0].rstrip('.')}; ignored.{more}"
+    more = f", and {len(problems) - 1} more (interpret-tui --settings)" if len(problems) > 1 else ""
+    return f"Settings: ignored a wrong one{more}: {problems[0]}"
 
 
 # -- shown -------------------------------------------------------------------------------------
@@ -268,6 +268,8 @@ def explained(path: Path) -> str:
     found = load(path)
     there = "" if path.is_file() else "  (not there yet)"
     lines = [f"Settings: {path}{there}", *(f"  wrong: {words}" for words in found.problems)]
+    if found.theme or found.defaults:
+        lines.append("Themes, and names that a file must have, are checked when a file is opened.")
     lines += ["", "An example:", "", EXAMPLE, "Actions, with their keys:", ""]
     for action in BY_NAME.values():
         keys = ", ".join(found.keys.get(action.name, action.usual))
