@@ -108,6 +108,15 @@ class Project:
         """The models that are open."""
         return ("A", "B") if self.two else ("A",)
 
+    @property
+    def files(self) -> tuple[Collateral, ...]:
+        """The open files."""
+        return (self.a,) if self.b is None else (self.a, self.b)
+
+    def models(self, view: View) -> tuple[Side, ...]:
+        """The models that a view is made of: both for B − A."""
+        return ("A", "B") if view == "B−A" else (self.side(view),)
+
     def file(self, side: Side) -> Collateral:
         """The file of model A or B."""
         return self.b if side == "B" and self.b is not None else self.a
@@ -194,9 +203,8 @@ class Project:
     @cached_property
     def attended(self) -> frozenset[int]:
         """Rows of the examples with some attention stored in every file."""
-        files = [file for file in (self.a, self.b) if file is not None]
         names = [kind.name for kind in self.kinds]
-        stored = [{row for name in names for row in f.attention_examples(name)} for f in files]
+        stored = [{row for name in names for row in f.attention_examples(name)} for f in self.files]
         return frozenset(set.intersection(*stored))
 
     @cached_property
@@ -240,9 +248,8 @@ class Project:
     @cached_property
     def score_column(self) -> str | None:
         """The column with the score of each example, if all files have it."""
-        files = [file for file in (self.a, self.b) if file is not None]
         name = self.a.examples.with_role("score")
-        kinds = {file.examples.columns.get(name) for file in files} if name else set()
+        kinds = {file.examples.columns.get(name) for file in self.files} if name else set()
         return name if kinds == {"continuous"} else None
 
     @property
@@ -334,7 +341,7 @@ class Project:
         return self.once(("codes", table, side, column), lambda: self._codes(table, side, column))
 
     def _codes(self, table: TableName, side: Side, column: str) -> tuple[Ints, tuple[str, ...]]:
-        tables = [getattr(f, table) for f in (self.a, self.b) if f is not None]
+        tables = [getattr(f, table) for f in self.files]
         codes, own = getattr(self.file(side), table).codes(column)
         if tables[0].columns[column] == "boolean":
             title = tables[0].describe(column).title or column

@@ -19,7 +19,7 @@ from ..pane import Context
 from ..views import attention as attention_views
 from ..views.answers import AttentionGrid, HeadLinks, Side
 from .export import Cells, plain
-from .tables import sides, table_columns
+from .tables import table_columns
 
 
 def line(cells: Iterable[Any]) -> str:
@@ -113,7 +113,7 @@ def point(c: Context, side: Side, number: int) -> str:
 def example_row(c: Context) -> str:
     """The row of the list of examples: every column."""
     row = np.array([c.selection.example], dtype=np.int32)
-    found = table_columns(c, "examples", dict.fromkeys(sides(c), row))
+    found = table_columns(c, "examples", dict.fromkeys(c.project.sides, row))
     return line(_first(found))
 
 
@@ -126,7 +126,7 @@ def table_row(c: Context) -> str:
         return line(_first(table_columns(c, "items", rows)))
     if pair is not None:
         number = np.array([pair], dtype=np.int32)
-        return line(_first(table_columns(c, "pairs", dict.fromkeys(sides(c), number))))
+        return line(_first(table_columns(c, "pairs", dict.fromkeys(c.project.sides, number))))
     return line(p.example_head(s.example))
 
 

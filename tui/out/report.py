@@ -38,7 +38,7 @@ def facts(project: Project, s: Selection, command: str = "") -> dict[str, Any]:
         "command": command,
         "view": project.describe(s.view),
         "selection": _selection(project, s),
-        "files": [_file(project, side) for side in _sides(project)],
+        "files": [_file(project, side) for side in project.sides],
         "scope": _scope(project, s),
         "scores": _scores(project, s),
         "heads": _part(_heads, project, s),
@@ -58,10 +58,6 @@ def _selection(project: Project, s: Selection) -> dict[str, str]:
         if all(getattr(s, name) not in ("", None) for name in option.fields)
     }
     return {name: words for name, words in found.items() if words}
-
-
-def _sides(project: Project) -> tuple[Side, ...]:
-    return ("A", "B") if project.two else ("A",)
 
 
 def _part(make: Any, project: Project, s: Selection) -> dict[str, Any]:
@@ -116,7 +112,7 @@ def _scores(project: Project, s: Selection) -> list[dict[str, Any]]:
 def _score(project: Project, s: Selection, table: TableName, role: str) -> dict[str, Any] | None:
     values: dict[str, Any] = {}
     title, inside = "", project.scope(s)
-    for side in _sides(project):
+    for side in project.sides:
         numbers, title = _column(project.file(side), table, role)
         if numbers is None:
             return None
@@ -216,7 +212,7 @@ def _distances(project: Project, s: Selection) -> dict[str, Any]:
 
 def _maps(project: Project) -> dict[str, Any]:
     """How faithful the map of each layer is, by measure and model."""
-    return {side: project.file(side).quality for side in _sides(project)}
+    return {side: project.file(side).quality for side in project.sides}
 
 
 def _warnings(project: Project, found: dict[str, Any]) -> list[str]:

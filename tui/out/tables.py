@@ -25,13 +25,8 @@ _SHARED = ("text", "id", "gold", "")
 def about(c: Context, **more: Any) -> dict[str, Any]:
     """Which files and what view of them; more says what the table's numbers are."""
     p, s = c.project, c.selection
-    models = {side: p.name(side) for side in sides(c)}
+    models = {side: p.name(side) for side in p.sides}
     return {"models": models, "view": s.view.replace("−", "-"), "task": p.a.meta.task, **more}
-
-
-def sides(c: Context) -> tuple[Side, ...]:
-    """The models of the open files."""
-    return ("A", "B") if c.project.two else ("A",)
 
 
 def heads(c: Context) -> Data:
@@ -159,7 +154,7 @@ def _points(c: Context, side: Side) -> dict[str, Cells]:
     }
     table = p.file(side).points
     for name in p.a.points:
-        if all(name in p.file(other).points for other in sides(c)):
+        if all(name in p.file(other).points for other in p.sides):
             columns[_free(name, columns)] = _values(table, name, rows)
     if s.colouring.startswith(EXAMPLE) and s.colouring not in columns:
         column = s.colouring.removeprefix(EXAMPLE)
@@ -172,7 +167,7 @@ def examples(c: Context, rows: Ints | None = None) -> Data:
     p = c.project
     rows = np.arange(p.limits.examples, dtype=np.int32) if rows is None else rows
     columns: dict[str, Cells] = {"row": rows}
-    columns |= table_columns(c, "examples", dict.fromkeys(sides(c), rows))
+    columns |= table_columns(c, "examples", dict.fromkeys(p.sides, rows))
     return Data("examples", columns, about(c))
 
 
@@ -192,7 +187,7 @@ def example(c: Context) -> Data:
             for n in (0, 1)
             for at, what in enumerate(("first token of span", "end of span"))
         }
-        more = table_columns(c, "pairs", dict.fromkeys(sides(c), pairs))
+        more = table_columns(c, "pairs", dict.fromkeys(p.sides, pairs))
         return Data("pairs", columns | more, described)
     tokens = p.tokens(s.example)
     columns = {
@@ -210,7 +205,7 @@ def table_columns(c: Context, table: TableName, rows: Mapping[Side, Ints]) -> di
         rows: row in each model's file, -1 where it has none.
     """
     p = c.project
-    tables: dict[Side, Table] = {side: getattr(p.file(side), table) for side in sides(c)}
+    tables: dict[Side, Table] = {side: getattr(p.file(side), table) for side in p.sides}
     names = dict.fromkeys(name for one in tables.values() for name in one)
     columns: dict[str, Cells] = {}
     for name in names:

@@ -100,14 +100,14 @@ class ExamplesPane(Pane):
     ) -> Table:
         """The rows that are seen, under their headings."""
         self._shown = _judgements(c, self._width)
-        judged = _sorts_of(c, self._sides(c), self._shown)
+        judged = _sorts_of(c, c.project.sides, self._shown)
         sorts, sort_column = _sorted_column(c, rows, ("", "id", "text", *judged))
         self._own_sort = bool(sort_column)
         self._sorts = ["", "id", "text", *[c.selection.sort] * len(sort_column), *judged]
         names = [c.project.example_head(row)[0].removeprefix(c.project.id_prefix) for row in rows]
         ids = min(max([2, *map(text.width, names)]), max(4, self._width // 3))
         columns = [Column(width=1), Column("id", width=ids), Column("text", flexible=True)]
-        columns += [*sort_column, *_heads(c, self._sides(c), self._shown)]
+        columns += [*sort_column, *_heads(c, c.project.sides, self._shown)]
         room = size[0] - 1 - sum((column.width or 0) + 1 for column in columns if column.width)
         cells = []
         for row, name, value in zip(rows, names, sorts, strict=True):
@@ -135,12 +135,9 @@ class ExamplesPane(Pane):
         if row in project.marked_examples(c.selection):
             mark, ink = "+", look.star
         judgements: list[Cell] = []
-        for side in self._sides(c):
+        for side in c.project.sides:
             judgements += _verdict(c, side, row, self._shown)
         return [(mark, ink), (name, look.muted), _sentence(c, row, room)], judgements
-
-    def _sides(self, c: Context) -> tuple[Side, ...]:
-        return ("A", "B") if c.project.two else ("A",)
 
     def move(self, c: Context, dx: int, dy: int) -> Selection:
         """Up and down the list."""

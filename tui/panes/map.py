@@ -455,7 +455,7 @@ class MapPane(Pane):
         """A row per point, of both models if they are compared."""
         both = c.selection.view == "B−A"
         return tables.map_points(
-            c, tables.sides(c) if both else (c.project.side(c.selection.view),)
+            c, c.project.sides if both else (c.project.side(c.selection.view),)
         )
 
 

@@ -6,15 +6,14 @@ from .. import text
 from ..pane import Context
 from ..plots.canvas import Ink
 from ..plots.table import Column, Table, table
-from ..views.answers import Said, Side
+from ..views.answers import Said
 
 
 def pair_table(c: Context, width: int, height: int) -> Table:
     """A row per pair: spans, gold label, and what each model says."""
     short = width < 100
     columns = [Column("pair", flexible=True), Column("gold")]
-    sides: tuple[Side, ...] = ("A", "B") if c.project.two else ("A",)
-    for side in sides:
+    for side in c.project.sides:
         name = f"{side} {c.project.name(side)}" if c.project.two else "model"
         columns += [Column(text.cut(name, 8 if short else 18)), Column(align="right"), Column()]
     rows: list[list[tuple[str, Ink]]] = []

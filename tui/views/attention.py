@@ -79,7 +79,7 @@ def head_links(p: Project, s: Selection, query: int, key: int) -> HeadLinks:
     Raises:
         Missing: it is not stored for this example.
     """
-    sides = _models(p, s)
+    sides = p.models(s.view)
     rows = p.once(
         ("links", s.view, s.example, s.kind, query, s.weighted),
         lambda: _subtracted([_rows(p, side, s, query) for side in sides]),
@@ -142,7 +142,7 @@ def largest_of(weights: Floats, rows: int, columns: int) -> Floats:
 
 def no_norms(p: Project, s: Selection) -> str:
     """Why weights cannot be multiplied by the norms of the values, "" if they can."""
-    for side in _models(p, s):
+    for side in p.models(s.view):
         if not p.file(side).has_attention(s.example, s.kind):
             return f"No attention is stored for {_where(p, side, s)}, so there is none to weight."
         if not p.file(side).has_value_norms(s.example, s.kind):
@@ -152,7 +152,7 @@ def no_norms(p: Project, s: Selection) -> str:
 
 
 def _attention(p: Project, s: Selection) -> AttentionGrid:
-    sides = _models(p, s)
+    sides = p.models(s.view)
     weights, rows, columns = _shown(p, s)
     queries, keys = p.kind_tokens(s.example, s.kind)
     return AttentionGrid(
@@ -169,7 +169,7 @@ def _attention(p: Project, s: Selection) -> AttentionGrid:
 
 def _shown(p: Project, s: Selection) -> tuple[Floats, Ints, Ints]:
     """The weights that are shown, and of which queries and keys they are."""
-    result = _subtracted([_weights(p, side, s) for side in _models(p, s)])
+    result = _subtracted([_weights(p, side, s) for side in p.models(s.view)])
     queries, keys = p.kind_tokens(s.example, s.kind)
     if result.shape != (len(queries), len(keys)):
         shape = f"{result.shape[0]} by {result.shape[1]}"
@@ -209,10 +209,6 @@ def _rows(p: Project, side: Side, s: Selection, query: int) -> Floats:
         raise Missing(f"The weights of {s.kind} attention do not fit the example's tokens.")
     rows = file.attention_row(s.example, query - queries.start, s.kind)
     return rows * file.value_norms(s.example, s.kind) if s.weighted else rows
-
-
-def _models(p: Project, s: Selection) -> tuple[Side, ...]:
-    return ("A", "B") if s.view == "B−A" else (p.side(s.view),)
 
 
 def _where(p: Project, side: Side, s: Selection) -> str:

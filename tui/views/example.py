@@ -25,7 +25,7 @@ def fields(p: Project, example: int) -> list[Field]:
 
 
 def _fields(p: Project, example: int) -> list[Field]:
-    tables = [file.examples for file in (p.a, p.b) if file is not None]
+    tables = [file.examples for file in p.files]
     found: list[tuple[int, Field]] = []
     for name, kind in tables[0].columns.items():
         column = tables[0].describe(name)

@@ -29,7 +29,7 @@ _QUICK = 200_000
 
 def groupings(p: Project) -> tuple[str, ...]:
     """What can make groups: columns of the pairs, colourings of the points, the marked points."""
-    files = [file for file in (p.a, p.b) if file is not None]
+    files = p.files
     names = [
         name
         for name, kind in p.a.pairs.columns.items()
@@ -63,7 +63,7 @@ def title(p: Project, grouping: str) -> str:
 
 def ready(p: Project, s: Selection) -> bool:
     """Whether :func:`view` answers within a moment."""
-    sides = _sides(p, s)
+    sides = p.models(s.view)
     size = max(len(p.file(side).points) for side in sides)
     few = size * size * len(p.a.mapped_layers) <= _QUICK or s.scope == "example"
     return few or all(p.has(_key(p, s, side)) for side in sides)
@@ -86,7 +86,7 @@ def view(p: Project, s: Selection) -> DistanceView:
         raise Missing(
             f"No point has a known group: {title(p, s.grouping)}; g groups by another column."
         )
-    found = [_found(p, s, side, chosen) for side in _sides(p, s)]
+    found = [_found(p, s, side, chosen) for side in p.models(s.view)]
     parts = [_shown(one, s.gap, len(chosen)) for one in found]
     if s.view == "B−A":
         parts = [[difference(a, b, b.label) for a, b in zip(*parts, strict=True)]]
@@ -142,10 +142,6 @@ def _shown(found: GroupCurves, gap: bool, groups: int) -> list[Curve]:
         return [*found.within, found.between][: groups + (groups > 1)]
     both = zip(found.within, found.others, strict=True)
     return [difference(own, others, own.label) for own, others in both]
-
-
-def _sides(p: Project, s: Selection) -> tuple[Side, ...]:
-    return ("A", "B") if s.view == "B−A" else (p.side(s.view),)
 
 
 def _found(p: Project, s: Selection, side: Side, chosen: list[int]) -> GroupCurves:

@@ -73,10 +73,9 @@ def owned(p: Project, side: Side) -> tuple[Ints, Ints]:
 
 
 def _items(p: Project, example: int) -> ItemRows:
-    sides: tuple[Side, ...] = ("A", "B") if p.two else ("A",)
     ranges: dict[Side, Ints] = {}
     tokens: dict[Side, Ints] = {}
-    for side in sides:
+    for side in p.sides:
         examples, all_tokens = owned(p, side)
         start, stop = np.searchsorted(examples, [example, example + 1]).tolist()
         ranges[side] = np.arange(start, stop, dtype=np.int32)

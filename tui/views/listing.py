@@ -123,7 +123,7 @@ def judged(p: Project) -> tuple[bool, bool]:
 
 
 def _judged(p: Project) -> tuple[bool, bool]:
-    files = [file for file in (p.a, p.b) if file is not None]
+    files = p.files
     score, correct = p.score_column, p.a.examples.with_role("correct")
     scored = any(np.isfinite(f.examples[score]).any() for f in files) if score else False
     right = [f.examples for f in files if correct and correct in f.examples]

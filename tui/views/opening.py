@@ -24,7 +24,7 @@ def limits(p: Project) -> Limits:
     """How far a selection can go: what all open files have."""
     model = p.a.meta.model
     pairs = np.bincount(p.pair_examples, minlength=len(p.a.examples)).tolist()
-    files = [file for file in (p.a, p.b) if file is not None]
+    files = p.files
     measures = [name for name in p.a.measures if all(name in file.measures for file in files)]
     measures = measures if any(pairs) else []
     if all(file.mapped_layers for file in files):

@@ -126,7 +126,7 @@ def colourings(p: Project) -> tuple[str, ...]:
     names: list[str] = []
     tables: tuple[Literal["points", "examples"], ...] = ("points", "examples")
     for table, prefix in zip(tables, ("", EXAMPLE), strict=True):
-        own = [getattr(f, table) for f in (p.a, p.b) if f is not None]
+        own = [getattr(f, table) for f in p.files]
         names += [
             f"{prefix}{column}"
             for column, kind in own[0].columns.items()
