@@ -66,6 +66,8 @@ The file appears when the block is left, whole, or not at all. Anything wrong wi
 ValueError. The format is specified in ``format.md`` beside this module.
 """
 
+from typing import TYPE_CHECKING
+
 from .errors import CollateralError
 from .packing import PackedAttention, pack_attention, pack_sparse_attention
 from .reader import Collateral, open  # noqa: A004 (collateral.open is the interface)
@@ -83,7 +85,9 @@ from .schema import (
 )
 from .sparse import Kept, top_k
 from .table import Table
-from .writer import Writer, create
+
+if TYPE_CHECKING:
+    from .writer import Writer, create
 
 __all__ = [
     "AttentionKind",
@@ -108,3 +112,12 @@ __all__ = [
     "pack_sparse_attention",
     "top_k",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The writer is loaded when it is asked for: whoever only reads starts the sooner."""
+    if name in ("Writer", "create"):
+        from . import writer
+
+        return getattr(writer, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

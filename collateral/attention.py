@@ -70,7 +70,7 @@ class Attention:
         """Rows of the examples whose attention of this kind is stored, in order."""
         number, count = self.kind(kind), self._meta.counts["examples"]
         rows = self._directory[self._directory[:, 0] == number, 1]
-        return tuple(np.unique(rows[rows < count]).tolist())
+        return tuple(sorted(set(rows[rows < count].tolist())))
 
     def kept_counts(self, kind: str) -> list[tuple[int | None, int]]:
         """How many weights of each row are kept (None: all), and by how many examples, rising.

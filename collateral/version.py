@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import os
-from importlib import metadata
 
 
 def version() -> str:
     """The version of interpret-tui that is installed."""
+    from importlib import metadata  # late: it takes long to load, and only writing needs it
+
     try:
         return metadata.version("interpret-tui")
     except metadata.PackageNotFoundError:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 PaneName = Literal["list", "example", "map", "heads", "attention", "distance"]
 
@@ -19,8 +18,7 @@ PANE_TITLES: dict[PaneName, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """Something the user can do.
 
     Attributes:
@@ -357,6 +355,13 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("help", ("question_mark",), "help", "Explain the pane and list the keys.", "Help"),
     Action("suspend", ("ctrl+z",), "", "Back to the shell; its fg returns here.", "Help"),
+    Action(
+        "redraw",
+        ("ctrl+l",),
+        "",
+        "Draw the whole screen again, if something else wrote on it.",
+        "Help",
+    ),
     Action("quit", ("q",), "quit", "Quit.", "Help"),
 )
 

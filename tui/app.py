@@ -9,12 +9,16 @@ import signal
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import App, SystemCommand
+from textual.driver import Driver
 from textual.screen import Screen
 
 from .actions import choose_keys
 from .asked.wanted import Wanted
 from .screens.main import MainScreen
+from .widgets.driver import driver_class
+from .wire import Wire
 
 if TYPE_CHECKING:
     from .asked.settings import Settings
@@ -27,6 +31,7 @@ class InterpretApp(App[None]):
     Attributes:
         asked: what to show first, as far as the command line says.
         settings: what the user prefers; None if there are no settings.
+        send_all: whether the terminal gets every cell that is drawn, not the changed ones alone.
         opened: the files, if the command line had to look into them.
         failure: why the app ended by itself, a sentence for stderr; empty if the user quit.
     """
@@ -43,9 +48,11 @@ class InterpretApp(App[None]):
         asked: Wanted | None = None,
         opened: Project | None = None,
         settings: Settings | None = None,
+        send_all: bool = False,
     ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         self.settings = settings
+        self.send_all = send_all
         choose_keys(settings.keys if settings is not None else {})  # before the screen binds them
         super().__init__(ansi_color=True if plain else None)
         self.paths = tuple(paths)
@@ -64,6 +71,25 @@ class InterpretApp(App[None]):
             self.theme = settings.theme
         else:
             self.settings = settings.without_theme(self.available_themes)
+
+    def get_driver_class(self) -> type[Driver]:
+        """The one that sends what changes, unless all is to be sent."""
+        thrifty = None if self.send_all else driver_class()
+        return thrifty or super().get_driver_class()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Terminals move and cut what they show when their size changes."""
+        self._forget_cells()
+
+    def redraw(self) -> None:
+        """Sends the whole screen again, whatever the terminal shows by now."""
+        self._forget_cells()
+        self.screen.refresh(layout=True)
+
+    def _forget_cells(self) -> None:
+        wire = getattr(self._driver, "wire", None)
+        if isinstance(wire, Wire):
+            wire.forget()
 
     def get_default_screen(self) -> MainScreen:
         """The only screen; no empty one is painted before it."""

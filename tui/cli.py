@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .asked import wanted
 
@@ -43,7 +43,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--ascii", action="store_true", help="draw with ASCII only (automatic under LC_ALL=C)"
     )
-    p.add_argument("--version", action="version", version=f"interpret-tui {version()}")
+    p.add_argument(
+        "--send-all",
+        action="store_true",
+        help="send every cell that is drawn, not only those that change (if a screen is ever "
+        "wrong; ctrl+l draws it again)",
+    )
+    p.add_argument(
+        "--version", action=_Version, nargs=0, help="show program's version number and exit"
+    )
     p.add_argument(
         "--settings", action="store_true", help="say where your settings are, with an example"
     )
@@ -59,8 +67,18 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+class _Version(argparse.Action):
+    """Says the version, which is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"interpret-tui {version()}")
+        parser.exit()
+
+
 def version() -> str:
     """Version of the installed distribution."""
+    from importlib import metadata  # late: as slow as a tenth of Textual, and asked for rarely
+
     try:
         return metadata.version("interpret-tui")
     except metadata.PackageNotFoundError:
@@ -94,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     project = _opened(files, given.name, asked) if asked.texts else None
     if isinstance(project, int):
         return project
-    return _run(files, given.name, given.ascii, asked, project)
+    return _run(files, given, asked, project)
 
 
 def _report(files: Sequence[str], given: argparse.Namespace, asked: wanted.Wanted) -> int:
@@ -182,15 +200,22 @@ def _terminal_problem() -> str:
 
 def _run(
     files: Sequence[str],
-    names: Sequence[str],
-    ascii_only: bool,
+    given: argparse.Namespace,
     asked: wanted.Wanted,
     project: Project | None,
 ) -> int:
-    from .app import InterpretApp  # late: --help must not wait for Textual
+    # numpy would start a thread per core for products that are small here, and wait for all.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()  # until the panes are filled: looking for garbage is a tenth of the start
+    try:
+        from .app import InterpretApp  # late: --help must not wait for Textual
 
-    app = InterpretApp(files, names, ascii_only, asked, project, _settings())
-    app.run()
+        app = InterpretApp(
+            files, given.name, given.ascii, asked, project, _settings(), given.send_all
+        )
+        app.run()
+    finally:
+        gc.enable()
     if app.failure:
         return _failed(app.failure, app.return_code or 1)
     return app.return_code or 0

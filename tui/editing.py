@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import text as texts
 from .look import Look
 from .plots.canvas import Canvas
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(NamedTuple):
     """How the text before the cursor can go on.
 
     Attributes:
@@ -170,8 +169,7 @@ _KEYS: dict[str, Callable[[Editor], None]] = {
 }
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A drawn line.
 
     Attributes:

@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 __all__ = ["PLAIN", "Depth", "Ink", "Look", "Marks", "compact"]
 
 Depth = Literal["truecolor", "256", "16", "none"]
 
 
-@dataclass(frozen=True)
-class Ink:
+class Ink(NamedTuple):
     """How a cell is drawn.
 
     Attributes:
@@ -143,8 +141,7 @@ _ROLES: dict[tuple[Depth, bool], dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Marks:
+class Marks(NamedTuple):
     """Signs that plots and panes share; each is one cell wide unless said otherwise.
 
     Attributes:
@@ -228,8 +225,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What a terminal can show, and the colours and signs that follow from it.
 
     Attributes:

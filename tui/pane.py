@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from .actions import PANE_TITLES, PaneName
 from .commands import Refused
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from .out.export import Data
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """All that a picture depends on, beside its size.
 
     Attributes:

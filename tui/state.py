@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from .refusal import Refused
 from .window import WHOLE, Window
@@ -43,8 +43,7 @@ MARKED = "marked"
 """The grouping of the distance pane that compares the marked points with all others."""
 
 
-@dataclass(frozen=True)
-class KindLimits:
+class KindLimits(NamedTuple):
     """One kind of attention: its size, and the head metrics that were made of it."""
 
     name: str
@@ -53,8 +52,7 @@ class KindLimits:
     metrics: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """How far a selection can go, read from the files once.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["LARGEST", "WHOLE", "Window"]
 
@@ -14,8 +14,7 @@ _DIGITS = 6
 """Decimals of a part's numbers: a thousandth of what is shown, where the map is largest."""
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A part of a map, in shares of the whole map, so that it fits the map of every layer.
 
     Attributes:

@@ -283,9 +283,9 @@ def test_keys_and_clicks_in_overviews(compared: Project) -> None:
     assert pane.click(c, x + 1, y + 1).head_name == "2.3"
     nearer = pane.act(c, "more")
     assert nearer is not None and nearer.attention_view == "layer"
-    nearest = pane.act(replace(c, selection=nearer), "more")
+    nearest = pane.act(c._replace(selection=nearer), "more")
     assert nearest is not None and nearest.attention_view == "matrix"
-    further = pane.act(replace(c, selection=nearer), "less")
+    further = pane.act(c._replace(selection=nearer), "less")
     assert further is not None and further.attention_view == "layers"
 
 

@@ -115,7 +115,7 @@ def test_heat_has_its_width_and_a_drawing_for_every_step(look: Look, diverging: 
 
 @pytest.mark.parametrize("look", [look for look in LOOKS if look.ascii], ids=str)
 def test_ascii_looks_have_no_other_character(look: Look) -> None:
-    fields = [getattr(look.marks, name) for name in look.marks.__dataclass_fields__]
+    fields = [getattr(look.marks, name) for name in look.marks._fields]
     glyphs = [look.category(index)[1] for index in range(-1, 70)]
     heat = [look.heat(s, d, 3)[0] for d in (True, False) for s in range(-1, look.levels(d))]
     assert "".join([*fields, *glyphs, *heat, look.number(-0.5)]).isascii()

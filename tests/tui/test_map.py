@@ -220,7 +220,7 @@ def test_a_path_is_drawn_with_the_numbers_of_its_layers_and_what_it_is_worth(
     pane, s = MapPane(), selection(compared, view="B", layer=3, example=4)
     plain = pane.draw(at(compared, s, pane), 100, 40).text()
     s = replace(s, path=True)
-    c = replace(at(compared, s, pane), look=Look("none"))
+    c = at(compared, s, pane)._replace(look=Look("none"))
     words = pane.draw(c, 100, 40).text()
     assert words != plain and "layers 0-3: " in words
     start = compared.a.meta.settings.get("projection_start")
@@ -234,7 +234,7 @@ def test_a_path_waits_for_the_maps_of_all_layers(compared: Project) -> None:
     fresh = Project(compared.a, compared.b, compared.names)
     pane, s = MapPane(), selection(fresh, view="B", path=True)
     c = Context(fresh, s, PLAIN)
-    assert pane.ready(replace(c, selection=replace(s, path=False))) and not pane.ready(c)
+    assert pane.ready(c._replace(selection=replace(s, path=False))) and not pane.ready(c)
     pane.prepare(c)
     assert pane.ready(c)
 

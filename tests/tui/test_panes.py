@@ -659,7 +659,7 @@ def test_moves_in_the_matrix_begin_at_the_chosen_pair(compared: Project) -> None
     (candidate, _), (pronoun, _) = compared.spans(s)
     moved = pane.move(c, 1, 0)
     assert (moved.query, moved.key) == (pronoun, candidate + 1)
-    moved = pane.move(replace(c, selection=moved), 0, -1)
+    moved = pane.move(c._replace(selection=moved), 0, -1)
     assert (moved.query, moved.key) == (pronoun - 1, candidate + 1)
 
 

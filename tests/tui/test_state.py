@@ -91,7 +91,7 @@ def test_another_kind_keeps_the_metric_if_it_has_that(name: str, expected: str) 
         KindLimits("decoder", 2, 2, ("decoder:std", "decoder:aligned")),
         KindLimits("cross", 2, 2, ("cross:std", "cross:relation:nsubj:to_head")),
     )
-    limits = replace(LIMITS, kinds=kinds)
+    limits = LIMITS._replace(kinds=kinds)
     s = state.choose_kind(replace(START, metric=name, query=3, key=4), limits, "cross")
     assert (s.kind, s.metric, s.query, s.key) == ("cross", expected, None, None)
 

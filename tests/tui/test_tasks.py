@@ -629,8 +629,8 @@ def test_the_map_and_the_table_of_cross_attention_tell_the_right_tokens(
     assert PLAIN.number(float(weights[3, best])) in lines[best]
     turned = pane.move(c, 1, 0)  # the target's token is no key: the cursor stays in its row
     assert (turned.query, turned.key) == (None, 3)
-    assert pane.move(replace(c, selection=turned), 0, 1).key == 4
-    assert pane.move(replace(c, selection=turned), -1, 0).query == 13
+    assert pane.move(c._replace(selection=turned), 0, 1).key == 4
+    assert pane.move(c._replace(selection=turned), -1, 0).query == 13
     for y, word in enumerate(project.tokens(1).texts[:10]):
         x = lines[y].rindex(word)
         assert pane.click(c, x, y).key == y

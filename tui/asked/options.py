@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .. import state
 from ..refusal import Refused
@@ -27,8 +26,7 @@ Read = Callable[["Project", Selection, str], Selection]
 Write = Callable[["Project", Selection], str]
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One row of the table.
 
     Attributes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +27,7 @@ _COUNTED: dict[str, TableName] = {"pairs": "pairs", "items": "items", "points": 
 _ROLES = ("correct", "score", "gold", "prediction", "probability")
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column that a filter names.
 
     Attributes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..refusal import Refused
 
@@ -28,8 +27,7 @@ class Mistake(Refused):
     """A filter that can't be understood, or asks for what there isn't; ``place`` says where."""
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """A piece of a filter.
 
     Attributes:
@@ -51,8 +49,7 @@ class Word:
         return self.kind == "mark" and self.text == mark
 
 
-@dataclass(frozen=True)
-class Test:
+class Test(NamedTuple):
     """A column compared with a value, or with several."""
 
     column: Word
@@ -60,8 +57,7 @@ class Test:
     values: tuple[Word, ...]
 
 
-@dataclass(frozen=True)
-class Joined:
+class Joined(NamedTuple):
     """Conditions of which all ("and"), any ("or") or, of one, none ("not") must hold."""
 
     how: Literal["and", "or", "not"]

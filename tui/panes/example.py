@@ -159,7 +159,7 @@ def _other(c: Context) -> Context | None:
     if s.pinned is None or s.pinned == s.example:
         return None
     other = replace(s, example=s.pinned, pair=0, item=0, query=None, key=None)
-    return replace(c, selection=other, focused=False)
+    return c._replace(selection=other, focused=False)
 
 
 def _about(c: Context) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -288,8 +287,7 @@ def _mark_clipped(
             canvas.put(x, y, sign, canvas.ink(x, y))
 
 
-@dataclass(frozen=True)
-class _Means:
+class _Means(NamedTuple):
     """The means of layers and of heads, beside the grid where there is room.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +55,7 @@ class _Box:
         return left, top, right - left + 1, bottom - top + 1
 
 
-@dataclass(frozen=True)
-class _Drawn:
+class _Drawn(NamedTuple):
     """Where a map was drawn last, so that cells can be turned into points again."""
 
     side: Side
@@ -223,7 +222,7 @@ class MapPane(Pane):
     def _words(self, c: Context, canvas: Canvas, left: int, width: int, rows: int) -> None:
         """What stands over the foot of the map drawn last: box, point under the cursor, path."""
         side, number = self._drawn[-1].side, len(self._drawn) - 1
-        ink = replace(c.look.accent, reverse=True)
+        ink = c.look.accent._replace(reverse=True)
         y = rows - 1
         if self._box is not None:
             if self._box.on == number:
@@ -288,7 +287,7 @@ class MapPane(Pane):
         row = plane.toward(plane.View(box, *size), xy, start, *steps)
         self._step_to(c, here, row)
         x, y = box.shares(*xy[row].astype(float).tolist())
-        return _shown(c, here.side, replace(part, x=x, y=y)) if row != start else c.selection
+        return _shown(c, here.side, part._replace(x=x, y=y)) if row != start else c.selection
 
     def _step_to(self, c: Context, here: _Drawn, row: int) -> Selection:
         if row >= 0:
@@ -356,7 +355,7 @@ class MapPane(Pane):
         if name in ("more", "less"):
             factor = _STEP if name == "more" else 1 / _STEP
             for side in c.project.sides:
-                s = _shown(replace(c, selection=s), side, self._zoomed(c, side, factor))
+                s = _shown(c._replace(selection=s), side, self._zoomed(c, side, factor))
             return s
         if name == "whole":
             return replace(s, window_a=WHOLE, window_b=WHOLE)

@@ -6,7 +6,7 @@ once, what a model says once per model, and columns of no known role where there
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .. import state, text
 from ..pane import Context
@@ -25,8 +25,7 @@ _WIDE = 100
 _GAP = 2
 
 
-@dataclass(frozen=True)
-class _Shown:
+class _Shown(NamedTuple):
     """A column of the table as it is drawn.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def layer_strip(c: Context, width: int, shown: Shown, sides: Sequence[Side]) -> 
 
 
 def _layer_ink(c: Context, layer: int) -> Ink:
-    return replace(c.look.accent, reverse=True) if layer == c.selection.layer else c.look.muted
+    return c.look.accent._replace(reverse=True) if layer == c.selection.layer else c.look.muted
 
 
 def _bar_row(c: Context, strip: Strip, x: int, room: int, bars: Sequence[str]) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
@@ -96,7 +94,7 @@ def with_routes(c: Context, side: Side, below: Ground) -> Ground:
         ink = Ink(fg=c.look.category(number)[0], bold=True)
         routes.append(Route(seen, names, ink))
     draw_routes(canvas, routes, c.look)
-    return replace(below, canvas=canvas)
+    return below._replace(canvas=canvas)
 
 
 def _letter(c: Context, number: int, word: str, count: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from collateral import TokenInfo
@@ -15,8 +14,7 @@ from ..plots.canvas import Canvas, Ink
 from ..views.answers import Verdict
 
 
-@dataclass(frozen=True)
-class _Placed:
+class _Placed(NamedTuple):
     """One token in the wrapped strip: row, first column, text, number of the token."""
 
     row: int
@@ -123,7 +121,7 @@ def _signs(c: Context) -> dict[int, tuple[str, Ink]]:
     """Ink of each token of a tagged word, and the sign that stands after the word's last one."""
     look = c.look
     looks: dict[Verdict, tuple[str, Ink]] = {
-        "right": (look.marks.yes, replace(look.good, bold=True)),
+        "right": (look.marks.yes, look.good._replace(bold=True)),
         "missed": (look.marks.minus, look.bad),
         "extra": ("+", look.bad),
         "other": (look.marks.no, look.bad),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ Ints = NDArray[np.int64]
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Where things stand.
 
     Attributes:
@@ -158,4 +158,4 @@ def _draw_exits(canvas: Canvas, plan: Plan, edges: Edges, inks: Sequence[Ink], l
     for (column, above), index in last.items():
         y = plan.first if above else plan.first + plan.rows - 1
         sign = look.marks.up if above else look.marks.down
-        canvas.put(plan.lines + int(column), y, sign, replace(inks[index], bold=True))
+        canvas.put(plan.lines + int(column), y, sign, inks[index]._replace(bold=True))

@@ -8,7 +8,7 @@ together make up so much of its mass, so that no row is empty and none a hairbal
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -201,7 +201,7 @@ def _draw_labels(
             pale = row in faint[side]
             ink = look.muted if pale or anything else look.text
             if weight:
-                ink = replace(look.muted if pale else look.text, bold=weight[1].bold)
+                ink = look.muted if pale else look.text._replace(bold=weight[1].bold)
             if here:
                 ink = look.accent
             _draw_label(canvas, plan, side, row, labels[side][row], ink, here, weight, look)
@@ -231,7 +231,7 @@ def _partners(
         ink = look.text
         if strong and 2 * abs(value) >= max(abs(scale.lo), abs(scale.hi)):
             ink = strokes[int(scale.steps(value, len(strokes)))]
-        found[side][pair[side]] = look.number(value, scale.diverging), replace(ink, bold=strong)
+        found[side][pair[side]] = look.number(value, scale.diverging), ink._replace(bold=strong)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ __all__ = ["Frame", "layer_labels", "layout", "ticks"]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """Where the plot stands on the canvas and what its edges mean.
 
     Attributes:

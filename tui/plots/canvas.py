@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -165,12 +164,12 @@ class Canvas:
         """Change fields of the inks in a rectangle, for example `reverse=True`.
 
         Raises:
-            TypeError: If a field does not exist.
+            ValueError: If a field does not exist (TypeError since Python 3.13).
         """
         left, top, right, bottom = self._clip(x, y, w, h)
         block = self._ids[top:bottom, left:right]
-        for ink_id in np.unique(block).tolist():
-            changed = self._ink_id(replace(self._inks[ink_id], **changes))
+        for ink_id in np.flatnonzero(np.bincount(block.ravel())).tolist():
+            changed = self._ink_id(self._inks[ink_id]._replace(**changes))
             # Ids that appear in this loop are new or were met before, so no cell is changed twice:
             # the field values are the same for all, and applying them again changes nothing.
             block[block == ink_id] = changed
@@ -179,12 +178,12 @@ class Canvas:
         """Change fields of the inks of some cells, [height, width].
 
         Raises:
-            TypeError: If a field does not exist.
+            ValueError: If a field does not exist (TypeError since Python 3.13).
         """
         chosen = self._ids[cells]
         found = np.arange(len(self._inks), dtype=np.int32)
-        for ink_id in np.unique(chosen).tolist():
-            found[ink_id] = self._ink_id(replace(self._inks[ink_id], **changes))
+        for ink_id in np.flatnonzero(np.bincount(chosen)).tolist():
+            found[ink_id] = self._ink_id(self._inks[ink_id]._replace(**changes))
         self._ids[cells] = found[chosen]
 
     def char(self, x: int, y: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,8 +33,7 @@ _BRAILLE = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
 
 
-@dataclass(frozen=True, eq=False)
-class Series:
+class Series(NamedTuple):
     """One curve.
 
     Attributes:
@@ -133,7 +132,7 @@ class _Plot:
         if len(bits) > 1:
             shared = np.sum([cells > 0 for cells in bits], axis=0) > 1
             self.mark(
-                shared, _braille(np.bitwise_or.reduce(bits)), replace(self.look.muted, dim=True)
+                shared, _braille(np.bitwise_or.reduce(bits)), self.look.muted._replace(dim=True)
             )
 
     def whiskers(
@@ -348,7 +347,7 @@ def curves(
     frame = layout(canvas, top, count - 1, found, look, signed)
     plot = _Plot(frame, look)
     solid = [Ink(fg=look.category(one.category)[0]) for one in series]
-    faint = [replace(ink, dim=True) for ink in solid]
+    faint = [ink._replace(dim=True) for ink in solid]
     (plot.whiskers if look.ascii else plot.bands)(lows, highs, faint)
     plot.guides(current, zero)
     plot.lines(values, solid)

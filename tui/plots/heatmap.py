@@ -6,8 +6,8 @@ Only what the viewport shows is computed, so a matrix of 2048 tokens costs no mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,7 @@ def scroll(offset: int, cursor: int | None, room: int, total: int) -> int:
     return max(0, min(offset, total - room))
 
 
-@dataclass(frozen=True)
-class HeatMap:
+class HeatMap(NamedTuple):
     """A drawn matrix.
 
     Attributes:
@@ -88,8 +87,7 @@ def measure_labels(labels: tuple[str, ...]) -> tuple[int, bool]:
     return widest, all(label.isdigit() for label in labels)
 
 
-@dataclass(frozen=True)
-class _Plan:
+class _Plan(NamedTuple):
     """How the room is divided."""
 
     gutter: int

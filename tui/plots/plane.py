@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +20,7 @@ def _columns(xy: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return pairs[:, 0].astype(np.float64), pairs[:, 1].astype(np.float64)
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(NamedTuple):
     """The rectangle of the data that is shown; y grows upwards."""
 
     left: float
@@ -79,8 +77,7 @@ class Dots(NamedTuple):
     visible: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """Where data lie on a grid of cells.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,8 +39,7 @@ def steps(values: ArrayLike, lo: float, hi: float, n: int) -> NDArray[np.int32]:
     return np.where(undefined, -1, np.clip(found, 0, n - 1)).astype(np.int32)
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """The range that a ramp covers.
 
     Attributes:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +42,7 @@ _SHADES_ASCII = ".:o@"
 _STRENGTHS = (Ink(dim=True), PLAIN, Ink(bold=True), Ink(bold=True, reverse=True))
 
 
-@dataclass(frozen=True)
-class Star:
+class Star(NamedTuple):
     """A point that is drawn above all others, with a label.
 
     Attributes:
@@ -58,8 +56,7 @@ class Star:
     fg: str = ""
 
 
-@dataclass(frozen=True)
-class Scatter:
+class Scatter(NamedTuple):
     """A drawn map.
 
     Attributes:
@@ -118,8 +115,7 @@ def _spread(inks: NDArray[np.int64], filled: NDArray[np.bool_]) -> NDArray[np.in
     return np.take_along_axis(np.where(filled, inks, 0), source, axis=1)
 
 
-@dataclass(frozen=True)
-class Ground:
+class Ground(NamedTuple):
     """All points of a map as they are drawn below stars, marks and cursor, which come and go.
 
     Attributes:
@@ -243,8 +239,7 @@ def scatter(
     return Scatter(canvas, view, below.undefined, below.outside, missing)
 
 
-@dataclass(frozen=True)
-class _Shown:
+class _Shown(NamedTuple):
     """The visible points: their cells, dots, classes and values."""
 
     view: View
@@ -410,7 +405,7 @@ def _draw_stars(
             column,
             row,
             text,
-            replace(look.star, fg=star.fg or (colour if kind >= 0 else look.star.fg)),
+            look.star._replace(fg=star.fg or (colour if kind >= 0 else look.star.fg)),
         )
         taken[row, _span(column, size, x)] = True
     return missing

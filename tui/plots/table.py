@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from tui import text as texts
@@ -27,8 +26,7 @@ Cell = str | tuple[str, Ink] | Found  # text, or text with its ink
 _LEAST = 3  # a column of text does not shrink below this while others can
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column of a table.
 
     Attributes:
@@ -44,8 +42,7 @@ class Column:
     width: int | None = None
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A drawn table.
 
     Attributes:

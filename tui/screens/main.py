@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -114,6 +115,7 @@ class MainScreen(Screen[None]):
         self.tell(told)
         app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         app.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.call_after_refresh(_look_for_garbage)
 
     def _find_look(self) -> None:
         from ..look import Look
@@ -286,6 +288,8 @@ class MainScreen(Screen[None]):
             self._help()
         elif name == "palette":
             self.app.action_command_palette()
+        elif name == "redraw":
+            cast("InterpretApp", self.app).redraw()
         elif name == "suspend":
             self.app.action_suspend_process()
         elif name == "quit":
@@ -433,3 +437,10 @@ def _wish(name: str, page: int) -> Wish:
         "box": lambda pane, c: pane.box(c),
     }
     return wishes.get(name, lambda pane, c: pane.act(c, name))
+
+
+def _look_for_garbage() -> None:
+    """From now on, if the start put it off; what is there by now stays for good."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

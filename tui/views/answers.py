@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -164,8 +164,7 @@ class DistanceView:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Mention:
+class Mention(NamedTuple):
     """Points of one span of an example: their rows, the first token, the span's text."""
 
     points: tuple[int, ...]
@@ -173,16 +172,14 @@ class Mention:
     text: str
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A further column of the examples and its value for one, by model; one if it is the same."""
 
     title: str
     values: tuple[str | float | bool | None, ...]
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What one model says of a pair; None is unknown."""
 
     prediction: str | None
@@ -190,8 +187,7 @@ class Said:
     correct: bool | None
 
 
-@dataclass(frozen=True)
-class PairFacts:
+class PairFacts(NamedTuple):
     """One pair of an example, as the summary table shows it: spans, gold label, A (and B)."""
 
     number: int
@@ -221,8 +217,7 @@ Verdict = Literal["right", "missed", "extra", "other", "tagged"]
 """A tagged word: rightly; in gold alone; in the prediction alone; as another; or who knows."""
 
 
-@dataclass(frozen=True)
-class Tag:
+class Tag(NamedTuple):
     """A word that gold or model gave a tag: its token range and whether they agree."""
 
     start: int

@@ -93,7 +93,7 @@ def _by(p: Project, s: Selection) -> str:
 def _over(p: Project, s: Selection, codes: Ints) -> str:
     if s.scope == "example":
         return "this example"
-    return f"{len(np.unique(p.pair_examples[codes >= 0])):,} {groups.WHICH.get(s.scope, '')}ex."
+    return f"{len(set(p.pair_examples[codes >= 0].tolist())):,} {groups.WHICH.get(s.scope, '')}ex."
 
 
 def _two_of(curves: list[distances.Curve]) -> distances.Curve:

@@ -6,8 +6,7 @@ Which columns there are depends on the task; what they are for is told by their 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ OUTSIDE = "O"
 Part = Literal["shared", "model", "more"]
 
 
-@dataclass(frozen=True)
-class ItemColumn:
+class ItemColumn(NamedTuple):
     """A column of the table of items.
 
     Attributes:

@@ -95,7 +95,7 @@ def test_restyle_merges() -> None:
             (" ", PLAIN),
         ]
     ]
-    with pytest.raises(TypeError):
+    with pytest.raises((TypeError, ValueError)):
         canvas.restyle(0, 0, 1, 1, blink=True)
 
 

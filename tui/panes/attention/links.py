@@ -179,9 +179,7 @@ class Links(Way):
 
 def _one(c: Context) -> AttentionGrid:
     """The chosen head's own weights, whatever is combined."""
-    return grid_of(
-        dataclasses.replace(c, selection=dataclasses.replace(c.selection, combine="head"))
-    )
+    return grid_of(c._replace(selection=dataclasses.replace(c.selection, combine="head")))
 
 
 def _links(c: Context) -> HeadLinks:
