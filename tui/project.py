@@ -18,6 +18,7 @@ import numpy as np
 import collateral
 from collateral import AttentionKind, Collateral, CollateralError, Metric, Tokens
 
+from . import pieces
 from .filters import columns
 from .kept import Kept
 from .state import Limits, Selection, View
@@ -460,6 +461,13 @@ class Project:
     def tokens(self, example: int) -> Tokens:
         """Tokens of an example (the same in both files)."""
         return self.once(("tokens", example), lambda: self.a.tokens(example))
+
+    def pieces(self, example: int) -> tuple[str, ...]:
+        """The tokens of an example as people read them."""
+        source, known = self.source(example), self.a.meta.tokens
+        return self.once(
+            ("pieces", example), lambda: pieces.readable(self.tokens(example), known, source)
+        )
 
     # -- distances --------------------------------------------------------------------------
 

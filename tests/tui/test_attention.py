@@ -142,7 +142,7 @@ def test_the_heads_of_a_pair_of_tokens_are_sorted(view: state.View, compared: Pr
         assert signed(number) == pytest.approx(expected[int(layer), int(own)], abs=5.1e-5)
     sizes = [abs(signed(number)) for _, number in found]
     assert sizes == sorted(sizes, reverse=True)
-    texts = compared.tokens(1).texts
+    texts = compared.pieces(1)
     assert lines[0].startswith(f"{texts[7]} 7 → {texts[3]} 3  {s.head_name} ")
 
 

@@ -101,7 +101,7 @@ class ExamplesPane(Pane):
         """The rows that are seen, under their headings."""
         self._shown = _judgements(c, self._width)
         judged = _sorts_of(c, c.project.sides, self._shown)
-        sorts, sort_column = _sorted_column(c, rows, ("", "id", "text", *judged))
+        sorts, sort_column = _sorted_column(c, rows, ("", "id", "text", *judged), self._width)
         self._own_sort = bool(sort_column)
         self._sorts = ["", "id", "text", *[c.selection.sort] * len(sort_column), *judged]
         names = [c.project.example_head(row)[0].removeprefix(c.project.id_prefix) for row in rows]
@@ -211,7 +211,7 @@ def _arrow(c: Context) -> str:
 
 
 def _sorted_column(
-    c: Context, rows: list[int], shown: Sequence[str]
+    c: Context, rows: list[int], shown: Sequence[str], width: int
 ) -> tuple[list[Cell], list[Column]]:
     """What the rows are sorted by, unless another column shows it; and the column for it."""
     sort = c.selection.sort
@@ -228,12 +228,17 @@ def _sorted_column(
     name = sort.removeprefix("-")
     number = any(isinstance(value, float) for value in values)
     widest = max([4, *(text.width(cell[0]) for cell in cells)])
-    column = Column(
-        text.cut(name, 7, c.look.marks.ellipsis) + _arrow(c),
-        "right" if number else "left",
-        width=min(max(widest, min(8, text.width(name) + 1)), 12),
-    )
-    return cells, [column]
+    most = 12 if width < _ROOM_FOR_BOTH else 18
+    title = _short_name(name, most - 1, c.look.marks.ellipsis) + _arrow(c)
+    size = min(max(widest, text.width(title)), most)
+    return cells, [Column(title, "right" if number else "left", width=size)]
+
+
+def _short_name(name: str, cells: int, ellipsis: str) -> str:
+    """The name of a column; without room for it, first without its table, then its middle."""
+    if text.width(name) > cells and not name.startswith(("A.", "B.", "B-A.")):
+        name = name.rpartition(".")[2]
+    return text.middle(name, cells, ellipsis)
 
 
 def _sorts_of(c: Context, sides: tuple[Side, ...], shown: tuple[bool, bool]) -> list[str]:

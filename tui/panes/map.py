@@ -228,9 +228,7 @@ class MapPane(Pane):
         if self._box is not None:
             if self._box.on == number:
                 self._draw_box(canvas, left, self._box)
-                words = f" box on {side}: arrows move its corner, enter marks inside, esc gives up "
-                words = f" box on {side}: let go to mark inside " if self._box.dragged else words
-                canvas.put(left, y, text.cut(words, width), ink)
+                canvas.put(left, y, text.fitting(_box_words(side, self._box), width), ink)
             return
         if c.focused and self._cursor_row(c, side) is not None and rows > 3:
             words = c.project.point_words(side, self._cursor, c.selection.colouring)
@@ -457,6 +455,18 @@ class MapPane(Pane):
         return tables.map_points(
             c, c.project.sides if both else (c.project.side(c.selection.view),)
         )
+
+
+def _box_words(side: Side, box: _Box) -> list[str]:
+    """What can be done with a rectangle, ever shorter."""
+    if box.dragged:
+        return [f" box on {side}: let go to mark inside ", " let go to mark "]
+    return [
+        f" box on {side}: arrows move its corner, enter marks inside, esc gives up ",
+        f" box on {side}: arrows, enter marks, esc ",
+        " arrows, enter marks, esc ",
+        " enter marks, esc ",
+    ]
 
 
 def _shown(c: Context, side: Side, part: Window) -> Selection:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from collateral import Collateral, Table
 
+from .. import pieces
 from .answers import Field, PairFacts, Said
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _span_text(p: Project, pair: int, span: int) -> str:
         return str(p.a.pairs.cell(name, pair))
     example = int(p.pair_examples[pair])
     start, stop = p.pair_tokens[pair, span].tolist()
-    return " ".join(p.tokens(example).texts[start:stop])
+    return pieces.joined(p.pieces(example)[start:stop])
 
 
 def _label(table: Table, role: str, row: int) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -88,7 +88,14 @@ def _mentions(p: Project, example: int) -> list[Mention]:
             found[-1] = Mention((*last.points, point), last.token, words)
         else:
             found.append(Mention((point,), token, words))
-    return found
+    return [replace(mention, text=_readable(p, mention)) for mention in found]
+
+
+def _readable(p: Project, mention: Mention) -> str:
+    """What a mention is called: if that is a token, as people read it."""
+    example = int(p.points.examples[mention.points[0]])
+    token = mention.text == p.tokens(example).texts[mention.token]
+    return p.pieces(example)[mention.token] if token else mention.text
 
 
 def _row(p: Project, point: int) -> tuple[Table, int]:
@@ -106,7 +113,10 @@ def point_words(p: Project, side: Side, point: int, colouring: str) -> str:
     table, column = column_of(file, colouring)
     value = table.cell(column, row if table is file.points else example) if column else None
     what = f" · {column} {_words(value)}" if column else ""
-    return f"{file.points.cell('text', row)}{what} · {name} {sentence}"
+    token, words = int(p.points.tokens[point, 0]), str(file.points.cell("text", row))
+    if words == p.tokens(example).texts[token]:
+        words = p.pieces(example)[token]
+    return f"{words}{what} · {name} {sentence}"
 
 
 def _words(value: object) -> str:

@@ -108,9 +108,9 @@ class Everything(Provider):
 
     def _tokens(self, project: Project, s: Selection) -> Iterator[_Entry]:
         """The tokens of the example that are queries of this kind of attention."""
-        texts = project.tokens(s.example).texts
+        shown_pieces = project.pieces(s.example)
         for token in project.kind_tokens(s.example, s.kind)[0]:
-            words = f"token {token} {clean(texts[token])}"
+            words = f"token {token} {clean(shown_pieces[token])}"
             yield _Entry.of(words, "query of the attention", state.choose_tokens(s, token, None))
 
     def _kept(self, screen: MainScreen) -> Iterator[_Entry]:

@@ -102,6 +102,25 @@ def test_intervals_are_fainter_than_the_line_and_two_of_them_are_told_apart() ->
     assert len(lines) == 1 and alone.ink(20, lines[0]).fg == LOOK.category(0)[0]
 
 
+@pytest.mark.parametrize("look", [LOOK, ASCII])
+def test_many_curves_in_little_room_have_intervals_at_the_current_layer(look: Look) -> None:
+    """Elsewhere they may be anything; with more room, all of them are drawn."""
+
+    def drawn(spread: float, height: int, at_current: float = 0.4) -> str:
+        some = []
+        for number in range(4):
+            ends = np.full(7, spread)
+            ends[3] = at_current
+            ends[0 if number == 0 else 6] = 2.0  # the range is the same
+            mean = np.array([number + 0.1 * layer for layer in range(7)])
+            some.append(Series(f"{number}", mean, mean - ends, mean + ends, number))
+        return curves(some, look, 61, height, current=3).text()
+
+    assert drawn(0.1, 16) == drawn(0.9, 16)
+    assert drawn(0.1, 16) != drawn(0.1, 16, at_current=1.5)
+    assert drawn(0.1, 40) != drawn(0.9, 40)
+
+
 def test_values_in_one_place_stand_beside_each_other() -> None:
     twins = [series("a", [0.5, 0.5], 0), series("b", [0.5, 0.5], 1), series("c", [0.5, 0.5], 2)]
     text = curves(twins, LOOK, 40, 7, current=None).text()

@@ -87,7 +87,7 @@ class Links(Way):
     def _pair(self, c: Context, canvas: Canvas, links: HeadLinks) -> None:
         """Both tokens with their places, and what the chosen head gives them."""
         s, look = c.selection, c.look
-        texts = c.project.tokens(s.example).texts
+        texts = c.project.pieces(s.example)
         value = float(links.weights[s.head_layer, s.head])
         number = _written(value, links).replace("-", look.marks.minus)
         end = f"  {s.head_name} {number}"
