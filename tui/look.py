@@ -154,6 +154,7 @@ class Marks:
         small: A number that is not zero but rounds to it.
         unknown: Nobody says whether it is so.
         star: A selected thing on a map.
+        pinned: A thing of the pinned example on a map.
         cursor: The row the cursor is on.
         right: An arrow, from left to right.
         left: An arrow, from right to left.
@@ -178,6 +179,7 @@ class Marks:
     small: str = "~"
     unknown: str = "·"
     star: str = "★"
+    pinned: str = "☆"
     cursor: str = "▸"
     right: str = "→"
     left: str = "←"
@@ -202,13 +204,14 @@ _ASCII = Marks(
     minus="-",
     unknown=".",
     star="*",
+    pinned="P",
     cursor=">",
     right=">",
     left="<",
     up="^",
     down="v",
-    yes="v",
-    no="x",
+    yes="y",
+    no="n",
     differ="!",
     open="[",
     close="]",

@@ -26,16 +26,17 @@ _UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 # Our own signs and typographic punctuation are folded in the ASCII look; letters are escaped,
 # because two different words must not look the same.
 _FOLDED = {
-    "-": "−–—─▒",
+    "-": "−–─▒",
     ".": "…·░",
-    "x": "×✗",
-    "~": "±≈",
-    ">": "→▸▹\u203a≥»",
-    "<": "←◂\u2039≤«",
+    "x": "×",
+    "y": "✓",
+    "n": "✗",
+    "~": "≈",
+    ">": "▸▹\u203a»",
+    "<": "◂\u2039«",
     "^": "↑▲△▴",
-    "v": "↓✓▾",
+    "v": "↓▾",
     "|": "│▐▌┊‖",
-    "!": "≠",
     "+": "┌┐└┘├┤┬┴┼◆",
     "*": "★☆",
     "o": "●○◇",
@@ -45,6 +46,8 @@ _FOLDED = {
     "'": "\u2018’",
 }
 _ASCII = str.maketrans({sign: plain for plain, signs in _FOLDED.items() for sign in signs})
+_ASCII |= str.maketrans({"→": "->", "←": "<-", "±": "+/-", "≥": ">=", "≤": "<=", "≠": "!="})
+_ASCII |= {0x2014: "--"}  # a dash between words is no hyphen
 _ASCII |= {0x2400 + code: f"\\x{code:02x}" for code in range(0x20)}
 _ASCII |= {0x2424: "\\n", 0x23CE: "\\n", 0x2423: "_", 0x2409: "\\t", 0x2421: "\\x7f"}
 

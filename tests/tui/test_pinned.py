@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.tui import goldens
@@ -15,6 +16,8 @@ from tui.commands import COMMANDS
 from tui.look import Look
 from tui.pane import Context
 from tui.panes.example import ExamplePane
+from tui.panes.examples import ExamplesPane
+from tui.panes.map import MapPane
 from tui.project import Project
 from tui.state import Selection
 
@@ -129,3 +132,26 @@ def test_a_long_id_leaves_room_in_the_status_line(tmp_path: Path) -> None:
     assert "very" in line.canvas.text() and "long-0" in line.canvas.text()
     assert "all 3 examples" in line.canvas.text()
     with_long.close()
+
+
+@pytest.mark.parametrize("look", [PLAIN, Look("none", ascii=True)], ids=["braille", "ascii"])
+def test_the_pinned_example_has_its_own_sign_on_the_map(look: Look, compared: Project) -> None:
+    """One sign per point of it, where the file has them; none if it is the one looked at."""
+    s = selection(compared, view="A", example=1, pinned=3)
+    drawn = MapPane().draw(Context(compared, s, look), 150, 60).text()
+    sign = look.marks.pinned
+    xy = compared.coordinates("A", s.layer)[list(compared.points_of(3))]
+    assert 0 < drawn.count(sign) <= len(np.unique(xy, axis=0)) + drawn.count("Pron") * look.ascii
+    assert all(mention.text in drawn for mention in compared.mentions(3)[:1])
+    alone = MapPane().draw(Context(compared, replace(s, pinned=1), look), 150, 60).text()
+    assert alone.count(look.marks.star) > 0 and "☆" not in alone
+
+
+def test_marks_leave_the_star_of_stored_attention_in_sight(compared: Project) -> None:
+    some = compared.attended
+    assert 0 < len(some) < compared.limits.examples
+    s = state.toggle_marks(selection(compared), compared.points_of(min(some)))
+    lines = ExamplesPane().draw(Context(compared, s, PLAIN), 60, 20).text().split("\n")
+    row = next(line for line in lines if line.lstrip("▸ ").startswith("+"))
+    assert row.lstrip("▸ ").startswith("+★")
+    assert sum("★" in line for line in lines) == len(some)

@@ -42,7 +42,7 @@ class ExamplePane(Pane):
         "wrong, ≠ the models differ, `?` unknown; with pairs, the number is the probability of the "
         "relation. After the words that have a **tag** other than O stands what became of it: ✓ "
         "rightly predicted, − missed, + predicted where gold has none, ✗ another tag, `*` nothing "
-        "to compare with; of model B if two are shown. (In ASCII these are `/v`, `/-`, `/+`, `/x` "
+        "to compare with; of model B if two are shown. (In ASCII these are `/y`, `/-`, `/+`, `/n` "
         "and `/*`.)\n\n"
         "`↑` `↓` choose the row, whose first token is the query of the attention pane; `←` `→` "
         "move the query token by token. `P` pins the example: it then stays here, beside the one "

@@ -80,7 +80,7 @@ class MapPane(Pane):
 
     name: ClassVar[PaneName] = "map"
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"view", "example", "pair", "item", "layer", "colouring", "marked"}
+        {"view", "example", "pair", "item", "pinned", "layer", "colouring", "marked"}
         | {"window_a", "window_b", "path", "density"}
     )
     drags: ClassVar[bool] = True
@@ -89,7 +89,8 @@ class MapPane(Pane):
         "embeddings). `[` `]` go through the layers, `c` changes the column that colours the "
         "points, their own or one of their *example*; a cell of several points takes the colour "
         "that most of them have. ★ are the tokens of the selected example (of very many those "
-        "around the chosen word), ▸ the chosen word among them.\n\n"
+        "around the chosen word), ▸ the chosen word among them, ☆ those of the pinned example (in "
+        "ASCII `*` and `P`).\n\n"
         "The arrows jump from point to point; `enter` selects the example of the point under the "
         "cursor, `space` marks it, `b` begins a rectangle whose corner the arrows move, `enter` "
         "then marks all points inside (or drag the mouse). Head grid and distances follow the "
@@ -216,7 +217,8 @@ class MapPane(Pane):
         )
         canvas.blit(left, 0, drawn.canvas)
         self._drawn.append(_Drawn(side, left, ground, xy))
-        hidden = sum(not ground.dots.visible[star.point] for star in stars)
+        own = [star for star in stars if star.sign != c.look.marks.pinned]
+        hidden = sum(not ground.dots.visible[star.point] for star in own)
         self._stars_outside = max(self._stars_outside, hidden)
         self._words(c, canvas, left, width, rows)
 

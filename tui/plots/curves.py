@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 _PLOTEXT = threading.Lock()
 _BRAILLE = 0x2800
 # Bits of the dots of a braille cell, by row and column.
+_PLAIN_LINES = ".~='"
+"""What the lines of several curves are made of in ASCII."""
 _FEW, _ROWS_EACH = 3, 5
 """More curves than these, with fewer rows for each, leave no room for the intervals of all."""
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
@@ -195,11 +197,12 @@ class _Plot:
     def lines(self, values: Sequence[Floats], inks: Sequence[Ink]) -> None:
         """Draw the curves; where they share a cell it has the dots of both."""
         taken = np.zeros(self.chars.shape, dtype=np.int32)
-        for numbers, ink in zip(values, inks, strict=True):
+        for index, (numbers, ink) in enumerate(zip(values, inks, strict=True)):
             segments = _segments(self.frame, numbers)
             if not segments:
                 continue
-            rows = _plotext(self.frame, segments, "." if self.look.ascii else "braille")
+            plain = _PLAIN_LINES[index % len(_PLAIN_LINES)]
+            rows = _plotext(self.frame, segments, plain if self.look.ascii else "braille")
             drawn = np.array([list(row) for row in rows], dtype="<U1")
             if self.look.ascii:
                 self.mark(drawn != " ", drawn, ink)
@@ -341,8 +344,8 @@ def curves(
 
     Lines are braille, each value has its series' glyph, intervals are fainter: loose dots between
     their ends, in ASCII upright lines. Many curves in little room have intervals at the current
-    layer only, as upright lines side by side. NaN and infinite values are gaps. Layers of a shorter series
-    that it lacks are gaps too.
+    layer only, as upright lines side by side. NaN and infinite values are gaps. Layers of a shorter
+    series that it lacks are gaps too.
 
     Args:
         series: The curves; the later ones are drawn over the earlier.
