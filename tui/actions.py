@@ -295,7 +295,7 @@ ACTIONS: tuple[Action, ...] = (
         "Finding examples",
     ),
     Action(
-        "forget-filter", ("M",), "", "Forget a filter that is kept by a name.", "Finding examples"
+        "forget-filter", ("X",), "", "Forget a filter that is kept by a name.", "Finding examples"
     ),
     Action(
         "mark",

@@ -16,7 +16,7 @@ from tui.commands import COMMANDS
 from tui.look import Look
 from tui.pane import Context
 from tui.panes.example import ExamplePane
-from tui.panes.examples import ExamplesPane
+from tui.panes.examples import ExamplesPane, _room_for_ids
 from tui.panes.map import MapPane
 from tui.project import Project
 from tui.state import Selection
@@ -155,3 +155,19 @@ def test_marks_leave_the_star_of_stored_attention_in_sight(compared: Project) ->
     row = next(line for line in lines if line.lstrip("▸ ").startswith("+"))
     assert row.lstrip("▸ ").startswith("+★")
     assert sum("★" in line for line in lines) == len(some)
+
+
+def test_ids_that_tell_nothing_leave_the_room_to_the_text() -> None:
+    """Ids that differ are shown as far as a third of the list goes; else they are kept short."""
+    alike = [f"weblog-{'x' * 20}{place}{'x' * 20}-0001" for place in range(4)]
+    apart = [f"{place}{'x' * 40}" for place in range(4)]
+    assert _room_for_ids(alike, 60, "…") == 8
+    assert _room_for_ids(apart, 60, "…") == 20
+    assert _room_for_ids(["a", "bb", "ccc"], 60, "…") == 3
+
+
+def test_a_map_without_colours_is_by_nothing(compared: Project) -> None:
+    s = replace(selection(compared), colouring="")
+    pane = MapPane()
+    pane.draw(Context(compared, s, PLAIN), 60, 20)
+    assert " by " not in pane.title(Context(compared, s, PLAIN))

@@ -39,7 +39,7 @@ class ExamplesPane(Pane):
         "the list says what is shown, its title how many. `a` averages heads and distances over "
         "the examples shown. `r` sorts by any column, `R` the other way round; a click on a "
         "heading does both. `N` keeps the filter by a name, which `@name` stands for after `f`, "
-        "also on another day, until `M` forgets it.\n\n"
+        "also on another day, until `X` forgets it.\n\n"
         "**Conditions**: " + filters.HELP + "\n\n"
         "Where two files are open, a model's column is B's; `A.` before it makes it A's, `B-A.` "
         "the difference of a number: `A.correct = true and B.correct = false`, `B-A.score < 0`. "
@@ -106,7 +106,7 @@ class ExamplesPane(Pane):
         self._own_sort = bool(sort_column)
         self._sorts = ["", "id", "text", *[c.selection.sort] * len(sort_column), *judged]
         names = [c.project.example_head(row)[0].removeprefix(c.project.id_prefix) for row in rows]
-        ids = min(max([2, *map(text.width, names)]), max(4, self._width // 3))
+        ids = _room_for_ids(names, self._width, c.look.marks.ellipsis)
         marks = 2 if c.selection.marked and some else 1
         columns = [Column(width=marks), Column("id", width=ids), Column("text", flexible=True)]
         columns += [*sort_column, *_heads(c, c.project.sides, self._shown)]
@@ -182,6 +182,19 @@ class ExamplesPane(Pane):
     def data(self, c: Context) -> Data:
         """The examples that are shown, in that order, with all that is known of them."""
         return tables.examples(c, listing.order(c.project, c.selection))
+
+
+_SHORT_ID = 8
+"""Cells of ids that do not tell the rows apart once they are cut: the text does so better."""
+
+
+def _room_for_ids(names: Sequence[str], width: int, ellipsis: str) -> int:
+    """Cells of the column of ids: a third of the list at most."""
+    longest, most = max([2, *map(text.width, names)]), max(4, width // 3)
+    cut = {text.middle(name, most, ellipsis) for name in names}
+    if longest > most and len(cut) < len(set(names)):
+        most = min(most, _SHORT_ID)
+    return min(longest, most)
 
 
 def _some_attended(c: Context) -> bool:

@@ -137,7 +137,7 @@ class MapPane(Pane):
         whose = str(project.a.meta.settings.get("side") or "")
         whose = f" · {whose} tokens" if whose in ("source", "target") else ""
         title = f"{who}layer {s.layer}{whose}{self._zoom_words(c)}"
-        title += f" · by {project.colouring_title(s.colouring)}"
+        title += f" · by {project.colouring_title(s.colouring)}" if s.colouring else ""
         columns = project.limits.colourings
         if s.colouring in columns and len(columns) > 1:
             title += f" ({columns.index(s.colouring) + 1} of {len(columns)})"
