@@ -260,7 +260,7 @@ def test_conditions_on_words_joined_hold_for_one_word(tree: Any, one: Project) -
         if isinstance(node, str):
             if node in WORDS:
                 return [WORDS[node](*item) for item in row.items]
-            return CASES[node](row)
+            return bool(CASES[node](row))
         parts = [fits(part, row) for part in node[1:]]
         if len(parts) == 1:
             return any_of(parts[0]) != (node[0] == "not")

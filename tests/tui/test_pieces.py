@@ -46,7 +46,7 @@ def test_a_piece_without_its_place(conventions: TokenInfo, token: str, shown: st
     assert pieces.one(token, conventions) == shown
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1))
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_bytes_are_read_back(words: str) -> None:
     """Another library writes text as byte-level pieces; what is shown is the text again."""
     written = ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(words)

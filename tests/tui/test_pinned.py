@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,3 +172,21 @@ def test_a_map_without_colours_is_by_nothing(compared: Project) -> None:
     pane = MapPane()
     pane.draw(Context(compared, s, PLAIN), 60, 20)
     assert " by " not in pane.title(Context(compared, s, PLAIN))
+
+
+def test_marks_are_gone_through_once_not_for_every_row(compared: Project) -> None:
+    """A rectangle may mark half a million points: drawing the list must not read them again."""
+
+    class Counted(frozenset[int]):
+        times = 0
+
+        def __iter__(self) -> Iterator[int]:
+            Counted.times += 1
+            return super().__iter__()
+
+    points = [*compared.points_of(2), *compared.points_of(5)]
+    s = replace(selection(compared), marked=Counted(points))
+    drawn = ExamplesPane().draw(Context(compared, s, PLAIN), 60, 20).text()
+    assert Counted.times <= 1
+    assert compared.marked_examples(s) == {2, 5}
+    assert sum(line.lstrip("▸│ ").startswith("+") for line in drawn.split("\n")) == 2

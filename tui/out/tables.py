@@ -230,7 +230,8 @@ def _values(p: Project, table: Table, name: str, rows: Ints | Sequence[int]) -> 
     if isinstance(column, np.ndarray) and min(numbers) >= 0:
         picked = column[np.asarray(rows)]
         if whole and np.isfinite(picked).all():
-            return picked.astype(np.int64)
+            counts: Cells = picked.astype(np.int64)
+            return counts
         return [_counted(cell) for cell in picked.tolist()] if whole else picked
     cells = [column[row] if row >= 0 else None for row in numbers]
     return [_counted(cell) for cell in cells] if whole else cells

@@ -37,24 +37,26 @@ def class_legend(
     canvas = Canvas(width, 1, look.ascii)
     names = [texts.clean(label, look.ascii) for label in labels]
     entries = [_Entry(*entry) for entry in zip(range(len(names)), names, counts, strict=True)]
-    entries = [entry for entry in entries if entry.count] or entries
+    entries = [entry for entry in entries if entry.points] or entries
     entries += [_Entry(-1, "unknown", unknown)] if unknown else []
-    words = _fitting([entry.name for entry in entries], [e.count for e in entries], look, width)
+    words = _fitting(
+        [entry.name for entry in entries], [entry.points for entry in entries], look, width
+    )
     if words is not None:
         x = 0
         for entry, said in zip(entries, words, strict=True):
-            x = _put_class(canvas, x, look, entry.index, f" {said}")
+            x = _put_class(canvas, x, look, entry.kind, f" {said}")
     else:
-        _some_classes(canvas, sorted(entries, key=lambda e: (e.index < 0, -e.count)), look)
+        _some_classes(canvas, sorted(entries, key=lambda e: (e.kind < 0, -e.points)), look)
     return canvas
 
 
 class _Entry(NamedTuple):
     """A class: its number (-1 for unknown), name, points."""
 
-    index: int
+    kind: int
     name: str
-    count: int
+    points: int
 
 
 _SLIGHT, _SHORT = 8, 4

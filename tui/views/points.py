@@ -8,7 +8,7 @@ same tokens in both files; a file may lack some.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -70,6 +70,26 @@ def _same_points(a: Collateral, b: Collateral) -> bool:
     return np.array_equal(a.point_examples, b.point_examples) and np.array_equal(
         a.point_tokens, b.point_tokens
     )
+
+
+def numbered(p: Project, points: Collection[int]) -> Ints:
+    """Numbers of points as an array; those of a set that does not change are kept."""
+
+    def make() -> Ints:
+        return np.fromiter(points, dtype=np.int32, count=len(points))
+
+    return p.once(("numbers", points), make) if isinstance(points, frozenset) else make()
+
+
+def marked_examples(p: Project, marked: frozenset[int]) -> frozenset[int]:
+    """Rows of the examples that have a marked point."""
+
+    def make() -> frozenset[int]:
+        there = np.zeros(p.limits.examples, dtype=bool)
+        there[p.points.examples[numbered(p, marked)]] = True
+        return frozenset(np.flatnonzero(there).tolist())
+
+    return p.once(("marked", marked), make) if marked else frozenset()
 
 
 def mentions(p: Project, example: int) -> list[Mention]:
