@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 PaneName = Literal["list", "example", "map", "heads", "attention", "distance"]
@@ -293,6 +293,9 @@ ACTIONS: tuple[Action, ...] = (
         "Finding examples",
     ),
     Action(
+        "forget-filter", ("X",), "", "Forget a filter that is kept by a name.", "Finding examples"
+    ),
+    Action(
         "mark",
         ("space",),
         "mark",
@@ -390,6 +393,8 @@ _SHOWN = {
     "shift+down": "shift+↓",
 }
 _PAIRED = {"next-layer": "previous-layer", "next-head": "previous-head", "more": "less"}
+_ALONE = {"less": "overview"}
+"""Labels of actions that stand in the footer without the one that they are paired with."""
 
 
 def shown(key: str) -> str:
@@ -397,18 +402,31 @@ def shown(key: str) -> str:
     return _SHOWN.get(key, key)
 
 
-def footer(pane: PaneName | None) -> list[tuple[str, str, str]]:
-    """(key, label, action name) for the footer: the pane's own actions, then everywhere's."""
+def footer(pane: PaneName | None, unused: Collection[str] = ()) -> list[tuple[str, str, str]]:
+    """(key, label, action name) for the footer: the pane's own actions, then everywhere's.
+
+    Args:
+        unused: names of actions that do nothing now.
+    """
     own = [a for a in ACTIONS if a.label and pane is not None and pane in a.panes]
     rest = [a for a in ACTIONS if a.label and a not in own and not a.panes]
     entries = []
     for action in own + rest:
-        keys = shown(action.keys[0])
-        if partner := _PAIRED.get(action.name):
+        partner = _PAIRED.get(action.name)
+        keys, label, name = shown(action.keys[0]), action.label, action.name
+        if name in unused:
+            if partner is None or partner in unused:
+                continue
+            keys, label, name = (
+                shown(BY_NAME[partner].keys[0]),
+                _ALONE.get(partner, partner),
+                partner,
+            )
+        elif partner and partner not in unused:
             keys = f"{shown(BY_NAME[partner].keys[0])} {keys}"
         if action.name == "next-example":
             keys += f" {shown(BY_NAME['previous-example'].keys[0])}"
-        entries.append((keys, action.label, action.name))
+        entries.append((keys, label, name))
     return entries
 
 

@@ -164,14 +164,14 @@ def foot(
     """The bottom line: a message if there is one, else the keys that matter in this pane.
 
     Args:
-        unused: names of actions that the open files have no use for.
+        unused: names of actions that do nothing now.
         note: the message says what was done, not what can't be.
     """
     line = Line(Canvas(width, 1, ascii_only=look.ascii))
     if message:
         line.canvas.put(1, 0, text.cut(message, width - 2), look.text if note else look.bad)
         return line
-    entries = [entry for entry in footer(active) if entry[2] not in unused]
+    entries = footer(active, unused)
     last = entries[-2:]  # help and quit are never dropped
     while entries and _foot_width(entries) > width - 1:
         droppable = [entry for entry in entries if entry not in last]

@@ -53,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
         "--version", action=_Version, nargs=0, help="show program's version number and exit"
     )
     p.add_argument(
-        "--settings", action="store_true", help="say where your settings are, with an example"
+        "--settings",
+        action="store_true",
+        help="say where your settings are and what is wrong with them (for FILE), with an example",
     )
     wanted.add_to(p)
     report = p.add_argument_group("without a terminal")
@@ -89,13 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the viewer; the exit status: 0 quit, 1 a file or the terminal is wrong, 2 usage."""
     p = parser()
     given = p.parse_args(argv)
-    if given.settings:
-        from .asked import settings
-
-        print(settings.explained(settings_path()), end="")
-        return 0
     files = list(DEMO_FILES) if given.demo else []
     files += given.files
+    if given.settings:
+        return _explain_settings(files[:2], given.name)
     if not files:
         p.error("name a collateral file, or try --demo")
     if len(files) > 2:
@@ -113,6 +112,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(project, int):
         return project
     return _run(files, given, asked, project)
+
+
+def _explain_settings(files: Sequence[str], names: Sequence[str]) -> int:
+    """Prints the settings and what is wrong with them, for some files if any are named."""
+    from textual.theme import BUILTIN_THEMES
+
+    from .asked import settings
+    from .asked.wanted import Wanted
+
+    project = _opened(files, names, Wanted()) if files else None
+    if isinstance(project, int):
+        return project
+    print(settings.explained(settings_path(), BUILTIN_THEMES, project), end="")
+    if project is not None:
+        project.close()
+    return 0
 
 
 def _report(files: Sequence[str], given: argparse.Namespace, asked: wanted.Wanted) -> int:

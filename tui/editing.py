@@ -6,7 +6,8 @@ Pure: keys in, a picture out. The widget around it is ``widgets/prompt.py``.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from typing import NamedTuple
 
 from . import text as texts
@@ -21,11 +22,13 @@ class Completion(NamedTuple):
         start: where in the text the word begins that an option takes the place of.
         options: the words that could stand there, the likeliest first.
         after: what is typed behind the word if it is the only one.
+        titles: what options are called elsewhere, shown beside them.
     """
 
     start: int = 0
     options: Sequence[str] = ()
     after: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 Complete = Callable[[str], Completion]
@@ -213,7 +216,9 @@ def picture(
 def _options(canvas: Canvas, editor: Editor, look: Look) -> list[tuple[int, int, int, int]]:
     """The words that are offered, from the one on which the chosen one can be seen."""
     options, chosen = editor.offered.options, editor.chosen
-    shown = [texts.cut(word, max(1, canvas.width - 2), look.marks.ellipsis) for word in options]
+    titles = editor.offered.titles
+    whole = [f"{word} ({titles[word]})" if word in titles else word for word in options]
+    shown = [texts.cut(word, max(1, canvas.width - 2), look.marks.ellipsis) for word in whole]
     first = 0
     if chosen is not None:
         room = canvas.width - 2 - texts.width(shown[chosen])

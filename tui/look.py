@@ -151,6 +151,7 @@ class Marks(NamedTuple):
         small: A number that is not zero but rounds to it.
         unknown: Nobody says whether it is so.
         star: A selected thing on a map.
+        pinned: A thing of the pinned example on a map.
         cursor: The row the cursor is on.
         right: An arrow, from left to right.
         left: An arrow, from right to left.
@@ -175,6 +176,7 @@ class Marks(NamedTuple):
     small: str = "~"
     unknown: str = "·"
     star: str = "★"
+    pinned: str = "☆"
     cursor: str = "▸"
     right: str = "→"
     left: str = "←"
@@ -199,13 +201,14 @@ _ASCII = Marks(
     minus="-",
     unknown=".",
     star="*",
+    pinned="P",
     cursor=">",
     right=">",
     left="<",
     up="^",
     down="v",
-    yes="v",
-    no="x",
+    yes="y",
+    no="n",
     differ="!",
     open="[",
     close="]",

@@ -93,6 +93,10 @@ class Pane:
         """Another action of the action table; None if the pane has no use for it."""
         return None
 
+    def idle(self, c: Context) -> frozenset[str]:
+        """Names of actions of this pane that do nothing now: the footer leaves them out."""
+        return frozenset()
+
     def copy(self, c: Context) -> str:
         """What is copied: the value or row under the cursor, cells with tabs between.
 

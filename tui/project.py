@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -18,7 +17,7 @@ import numpy as np
 import collateral
 from collateral import AttentionKind, Collateral, CollateralError, Metric, Tokens
 
-from .filters import columns
+from . import pieces
 from .kept import Kept
 from .state import Limits, Selection, View
 from .views import attention as attention_views
@@ -26,7 +25,7 @@ from .views import distances as distance_views
 from .views import example as example_views
 from .views import heads as head_views
 from .views import items as item_views
-from .views import listing, opening
+from .views import labels, listing, opening
 from .views import points as point_views
 from .views.answers import (
     MAP_MEASURE,
@@ -190,7 +189,7 @@ class Project:
 
     def point_rows(self, side: Side, points: Collection[int]) -> Ints:
         """Rows of points in a model's file, without those that it does not have."""
-        numbers = np.fromiter(points, dtype=np.int32, count=len(points))
+        numbers = point_views.numbered(self, points)
         rows = self.points.rows[side]
         found = numbers if rows is None else rows[numbers]
         return found[found >= 0]
@@ -214,43 +213,26 @@ class Project:
 
     def example_head(self, row: int) -> tuple[str, str]:
         """Id and text (white space squeezed) of one example; reads only its part of the file."""
-        if "example_texts" in self.__dict__:  # they have been read
-            name, words = (column[row] for column in self.example_texts)
-        else:
-            name, words = (str(self.a.examples.cell(what, row)) for what in ("id", "text"))
-        return name, " ".join(words.split())
+        read = self.example_texts if "example_texts" in self.__dict__ else None
+        return example_views.head(self, row, read)
 
     @cached_property
     def id_prefix(self) -> str:
         """What all ids begin with, up to a separator: lists may leave it out."""
-        ids = self.a.examples["id"]
-        both = zip(min(ids), max(ids), strict=False)  # what these two share, all share
-        common = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], both))
-        end = max((common.rfind(mark) for mark in "-_/.: "), default=-1)
-        return common[: end + 1] if len(ids) > 1 else ""
+        return example_views.common_start(self.a.examples["id"])
 
     def correct(self, side: Side, row: int) -> bool | None:
         """Whether a model got an example right; None if that is unknown."""
-        examples = self.file(side).examples
-        column = examples.with_role("correct")
-        if column is None or examples.columns[column] != "boolean":
-            return None
-        return {1: True, 0: False}.get(int(self.codes("examples", side, column)[0][row]))
+        return example_views.correct(self, side, row)
 
     def score(self, side: Side, row: int) -> float | None:
         """The score of an example, NaN where unknown; None if the file has no scores."""
-        if (name := self.score_column) is None:
-            return None
-        return float(
-            columns.numbers(self, columns.Column("examples", name, side, "continuous"))[row]
-        )
+        return example_views.score(self, side, row)
 
     @cached_property
     def score_column(self) -> str | None:
         """The column with the score of each example, if all files have it."""
-        name = self.a.examples.with_role("score")
-        kinds = {file.examples.columns.get(name) for file in self.files} if name else set()
-        return name if kinds == {"continuous"} else None
+        return example_views.score_column(self)
 
     @property
     def score_title(self) -> str:
@@ -260,11 +242,7 @@ class Project:
 
     def marked_examples(self, s: Selection) -> frozenset[int]:
         """Rows of the examples that have a marked point."""
-        if not s.marked:
-            return frozenset()
-        key = ("marked", s.marked)
-        rows = np.fromiter(s.marked, dtype=np.int64)
-        return self.once(key, lambda: frozenset(self.points.examples[rows].tolist()))
+        return point_views.marked_examples(self, s.marked)
 
     def pairs_of(self, example: int) -> range:
         """Rows of the pairs of one example (they are stored together, in order)."""
@@ -338,24 +316,8 @@ class Project:
 
         A label then keeps its colour everywhere: the labels of the pairs' gold column come first.
         """
-        return self.once(("codes", table, side, column), lambda: self._codes(table, side, column))
-
-    def _codes(self, table: TableName, side: Side, column: str) -> tuple[Ints, tuple[str, ...]]:
-        tables = [getattr(f, table) for f in self.files]
-        codes, own = getattr(self.file(side), table).codes(column)
-        if tables[0].columns[column] == "boolean":
-            title = tables[0].describe(column).title or column
-            return codes, (f"not {title}", title)
-        first = frozenset(self._gold_labels)
-        union = {label for t in tables for label in t.labels(column)}
-        labels = tuple(sorted(union, key=lambda label: (label not in first, label)))
-        places = np.array([*(labels.index(label) for label in own), -1], dtype=np.int32)
-        return places[codes], labels
-
-    @cached_property
-    def _gold_labels(self) -> tuple[str, ...]:
-        gold = self.a.pairs.with_role("gold")
-        return self.a.pairs.labels(gold) if gold else ()
+        key = ("codes", table, side, column)
+        return self.once(key, lambda: labels.codes(self, table, side, column))
 
     def colouring_title(self, colouring: str) -> str:
         """A colouring, for people."""
@@ -460,6 +422,13 @@ class Project:
     def tokens(self, example: int) -> Tokens:
         """Tokens of an example (the same in both files)."""
         return self.once(("tokens", example), lambda: self.a.tokens(example))
+
+    def pieces(self, example: int) -> tuple[str, ...]:
+        """The tokens of an example as people read them."""
+        source, known = self.source(example), self.a.meta.tokens
+        return self.once(
+            ("pieces", example), lambda: pieces.readable(self.tokens(example), known, source)
+        )
 
     # -- distances --------------------------------------------------------------------------
 

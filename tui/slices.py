@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 _NAME = re.compile(r"[^\W\d][\w.-]*")
@@ -58,10 +59,29 @@ class Slices:
             OSError: the file can't be written.
             ValueError: it is damaged, and would be lost; the message is a sentence.
         """
+        self._read_to_change()
+        self._write({**self._stored, name: text})
+        self.by_name = {**self.by_name, name: text}
+
+    def forget(self, name: str) -> None:
+        """Removes a filter; nothing happens if there is none of that name.
+
+        Raises:
+            OSError: the file can't be written.
+            ValueError: it is damaged, and would be lost; the message is a sentence.
+        """
+        self._read_to_change()
+        if name in self._stored:
+            self._write({one: text for one, text in self._stored.items() if one != name})
+        self.by_name = {one: text for one, text in self.by_name.items() if one != name}
+
+    def _read_to_change(self) -> None:
         self.read()
         if self.problem:
             raise ValueError(f"{self.problem} Repair or remove it first.")
-        kept = {**self._stored, name: text}
+
+    def _write(self, kept: Mapping[str, str]) -> None:
+        """Writes the file anew, in one step."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle, made = tempfile.mkstemp(dir=self.path.parent, prefix=".slices-")
         try:
@@ -73,7 +93,6 @@ class Slices:
             with contextlib.suppress(OSError):
                 os.unlink(made)
             raise
-        self.by_name = {**self.by_name, name: text}
 
 
 def valid_name(name: str) -> bool:

@@ -9,12 +9,13 @@ text passes through `clean`, and everything is measured with the same table as T
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 from rich.cells import get_character_cell_size
 
-__all__ = ["clean", "clusters", "cut", "fit", "many", "middle", "width"]
+__all__ = ["clean", "clusters", "cut", "fit", "fitting", "many", "middle", "width"]
 
 _MARKS_PER_BASE = (
     2  # more than two marks on one letter is decoration, and overflows into other rows
@@ -25,16 +26,17 @@ _UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 # Our own signs and typographic punctuation are folded in the ASCII look; letters are escaped,
 # because two different words must not look the same.
 _FOLDED = {
-    "-": "−–—─▒",
+    "-": "−–─▒",
     ".": "…·░",
-    "x": "×✗",
-    "~": "±≈",
-    ">": "→▸▹\u203a≥»",
-    "<": "←◂\u2039≤«",
+    "x": "×",
+    "y": "✓",
+    "n": "✗",
+    "~": "≈",
+    ">": "▸▹\u203a»",
+    "<": "◂\u2039«",
     "^": "↑▲△▴",
-    "v": "↓✓▾",
+    "v": "↓▾",
     "|": "│▐▌┊‖",
-    "!": "≠",
     "+": "┌┐└┘├┤┬┴┼◆",
     "*": "★☆",
     "o": "●○◇",
@@ -44,8 +46,10 @@ _FOLDED = {
     "'": "\u2018’",
 }
 _ASCII = str.maketrans({sign: plain for plain, signs in _FOLDED.items() for sign in signs})
+_ASCII |= str.maketrans({"→": "->", "←": "<-", "±": "+/-", "≥": ">=", "≤": "<=", "≠": "!="})
+_ASCII |= {0x2014: "--"}  # a dash between words is no hyphen
 _ASCII |= {0x2400 + code: f"\\x{code:02x}" for code in range(0x20)}
-_ASCII |= {0x2424: "\\n", 0x2409: "\\t", 0x2421: "\\x7f"}
+_ASCII |= {0x2424: "\\n", 0x23CE: "\\n", 0x2423: "_", 0x2409: "\\t", 0x2421: "\\x7f"}
 
 
 def _escape(code: int) -> str:
@@ -235,6 +239,18 @@ def fit(
     text = cut(text, cells, ellipsis)
     padding = " " * (cells - width(text))
     return text + padding if align == "left" else padding + text
+
+
+def fitting(options: Sequence[str], cells: int, ellipsis: str = "…") -> str:
+    """Return the first of several ways to say the same that fits; the last one, cut, if none does.
+
+    Args:
+        options: Anything, from the fullest to the shortest.
+        cells: Room in cells.
+        ellipsis: A one-cell mark of a cut.
+    """
+    found = next((option for option in options if width(option) <= cells), options[-1])
+    return cut(found, cells, ellipsis)
 
 
 def many(count: int, word: str) -> str:

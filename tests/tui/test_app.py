@@ -22,8 +22,10 @@ from tui.actions import ACTIONS, BY_NAME, PANES, PaneName, shown
 from tui.help import help_canvas
 from tui.layout import layout_for
 from tui.look import Look
+from tui.palette_words import TITLES
 from tui.screens.help import HelpScreen
 from tui.views import listing
+from tui.widgets.palette import Everything
 from tui.window import Window
 from tui.wire import Wire
 
@@ -124,6 +126,18 @@ async def _sort(session: Session, key: str) -> None:
     assert session.selection.sort.strip() == "-source"
     await session.press(key, "ctrl+u", "enter")
     assert session.selection.sort == ""
+
+
+async def _forget(session: Session, key: str) -> None:
+    await session.select(filter="A.correct = false")
+    await session.press("N", *"first", "enter", "N", *"other", "enter", key, *"fisrt", "enter")
+    assert "No filter is kept as fisrt. Kept: " in session.text()
+    await session.press("ctrl+u", *"fi", "tab", "enter")
+    assert "Forgotten: @first." in session.foot()
+    assert session.selection.filter == "A.correct = false"
+    await session.press("f", "ctrl+u", *"@first", "enter")
+    assert "There is no @first. Kept: " in session.text() and "@other" in session.text()
+    await session.press("escape")
 
 
 async def _keep(session: Session, key: str) -> None:
@@ -343,6 +357,7 @@ EFFECTS: dict[str, Effect] = {
         "list", first={"sort": "source"}, changes={"sort": "-source"}, shows="source↓"
     ),
     "keep-filter": Effect("list", check=_keep),
+    "forget-filter": Effect("list", check=_forget),
     "pin": Effect(changes={"pinned": 4}, shows="pinned wsc-004"),
     "clear": Effect(
         first={"marked": frozenset({0, 1}), "scope": "marked"},
@@ -905,6 +920,8 @@ def _squeezed(words: str) -> str:
         ("distance Euclid", {"measure": "euclid"}),
         ("token 0 [CLS]", {"query": 0, "key": None}),
         ("specials (o)", {"hide_special": True}),
+        ("omit or show special", {"hide_special": True}),
+        ("gap", {"gap": True}),
     ],
 )
 async def test_the_palette_finds_everything(
@@ -924,6 +941,23 @@ async def test_the_palette_finds_everything(
             await session.press("enter")
         for name, value in changes.items():
             assert getattr(session.selection, name) == value
+
+
+async def test_the_palette_begins_with_what_is_used_most_and_has_no_cursor_keys(
+    files: tuple[Path, Path],
+) -> None:
+    moves = {"first", "last", "enter", "palette"}
+    moves |= {a.name for a in ACTIONS if a.name.startswith(("move-", "page-", "pan-"))}
+    assert set(TITLES) == set(BY_NAME) - moves
+    assert len(set(TITLES.values())) == len(TITLES)
+    async with running(files) as session:
+        provider = Everything(session.screen)
+        found = [hit.text async for hit in provider.discover()]
+        assert found[:2] == [
+            "search: examples whose text has some words  (/)",
+            "filter: examples that fit conditions  (f)",
+        ]
+        assert len(found) == len(TITLES) - len(session.project.unused & set(TITLES))
 
 
 async def test_another_theme_repaints_in_its_colours(files: tuple[Path, Path]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.factory import write_collateral
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, selection
 from tui import state
+from tui.actions import footer
 from tui.pane import Context
 from tui.panes.attention import AttentionPane
 from tui.panes.attention.arrow_map import Map
@@ -77,7 +78,7 @@ def test_plus_begins_at_the_share_that_the_map_shows(compared: Project) -> None:
     s = replace(s, attention_view="table")
     assert cast(Selection, pane.act(Context(compared, s, PLAIN), "less")).share == 99
     s = replace(s, attention_view="matrix")
-    assert pane.act(Context(compared, s, PLAIN), "less") is None
+    assert pane.act(Context(compared, s, PLAIN), "more") is None
 
 
 # -- several heads together ---------------------------------------------------------------------
@@ -142,7 +143,7 @@ def test_the_heads_of_a_pair_of_tokens_are_sorted(view: state.View, compared: Pr
         assert signed(number) == pytest.approx(expected[int(layer), int(own)], abs=5.1e-5)
     sizes = [abs(signed(number)) for _, number in found]
     assert sizes == sorted(sizes, reverse=True)
-    texts = compared.tokens(1).texts
+    texts = compared.pieces(1)
     assert lines[0].startswith(f"{texts[7]} 7 → {texts[3]} 3  {s.head_name} ")
 
 
@@ -329,3 +330,30 @@ def test_the_table_shows_the_edges_of_some_tokens_only(words: str, compared: Pro
     c = Context(compared, replace(s, attention_view="table"), PLAIN)
     drawn = AttentionPane().draw(c, 78, 16)
     assert f'{len(expected)} edges of "{words}"' in drawn.text()
+
+
+def test_minus_goes_back_from_the_matrix_the_way_that_plus_came(compared: Project) -> None:
+    s = selection(compared, view="B", example=1, attention_view="layers", combine="mean")
+    pane, seen = AttentionPane(), []
+    for name in ("more", "more", "less", "less"):
+        found = pane.act(Context(compared, s, PLAIN), name)
+        assert found is not None
+        s = found
+        seen.append(s.attention_view)
+    assert seen == ["layer", "matrix", "layer", "layers"]
+
+
+@pytest.mark.parametrize("view", state.ATTENTION_VIEWS)
+def test_the_footer_names_more_and_less_where_they_do_something(
+    view: state.AttentionView, compared: Project
+) -> None:
+    pane = AttentionPane()
+    c = Context(compared, selection(compared, example=1, attention_view=view), PLAIN)
+    pane.draw(c, 76, 20)
+    works = {name for name in ("more", "less") if pane.act(c, name) not in (None, c.selection)}
+    if view == "table":
+        works.add("more")  # everything is shown already, but there is a share
+    shown = " ".join(f"{key} {label}" for key, label, _ in footer("attention", pane.idle(c)))
+    assert {"more": "+ more" in shown, "less": "- " in shown} == {
+        name: name in works for name in ("more", "less")
+    }

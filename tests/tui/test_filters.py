@@ -20,7 +20,9 @@ import collateral
 from collateral import AttentionKind, Column, Meta, ModelInfo, TokenInfo
 from tests.tui.handmade import tokens
 from tui import commands, filters, state
+from tui.editing import Editor, picture
 from tui.filters import columns, searching
+from tui.look import Look
 from tui.project import Project
 from tui.refusal import Refused
 from tui.state import Selection
@@ -184,7 +186,13 @@ def test_a_side_names_a_model(text: str, two: Project) -> None:
     assert filters.mask(text, two).tolist() == SIDES[text]
 
 
-tests = st.sampled_from(sorted(text for text in CASES if " and " not in text and "or" not in text))
+def _of_words(text: str) -> bool:
+    return text.startswith(("gold", "word.", "item."))
+
+
+tests = st.sampled_from(
+    sorted(t for t in CASES if " and " not in t and "or" not in t and not _of_words(t))
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -215,6 +223,72 @@ def test_any_joining_means_what_it_says(tree: Any, one: Project) -> None:
         return {"and": all(truths), "or": any(truths), "not": not truths[0]}[node[0]]
 
     assert filters.mask(words(tree), one).tolist() == [fits(tree, row) for row in ROWS]
+
+
+WORDS: dict[str, Callable[[str, float], bool]] = {
+    "gold = B": lambda gold, p: gold == "B",
+    "word.gold != O": lambda gold, p: gold != "O",
+    "gold in (O, I)": lambda gold, p: gold in ("O", "I"),
+    "item.probability > 0.4": lambda gold, p: p > 0.4,
+    "word.probability < .25": lambda gold, p: p < 0.25,
+    "probability != 0.2": lambda gold, p: p != 0.2,
+}
+"""Conditions on the words of an example, and what they mean for one word."""
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    tree=st.recursive(
+        st.sampled_from(sorted(WORDS)) | st.sampled_from(["correct", "score < 0.5"]),
+        lambda inner: (
+            st.tuples(st.sampled_from(["and", "or"]), inner, inner)
+            | st.tuples(st.sampled_from(["not", "any"]), inner)
+        ),
+        max_leaves=7,
+    )
+)
+def test_conditions_on_words_joined_hold_for_one_word(tree: Any, one: Project) -> None:
+    """Against plain Python: a part is either about each word, or about the example."""
+
+    def words(node: Any) -> str:
+        if isinstance(node, str):
+            return node
+        inside = f" {node[0]} ".join(map(words, node[1:]))
+        return f"{node[0]} ({inside})" if len(node) == 2 else f"({inside})"
+
+    def fits(node: Any, row: Row) -> bool | list[bool]:
+        if isinstance(node, str):
+            if node in WORDS:
+                return [WORDS[node](*item) for item in row.items]
+            return bool(CASES[node](row))
+        parts = [fits(part, row) for part in node[1:]]
+        if len(parts) == 1:
+            return bool(any_of(parts[0]) != (node[0] == "not"))
+        join = all if node[0] == "and" else any
+        if all(isinstance(part, list) for part in parts):
+            return [join(of_word) for of_word in zip(*parts, strict=True)]
+        return join(any_of(part) for part in parts)
+
+    def any_of(part: bool | list[bool]) -> bool:
+        return any(part) if isinstance(part, list) else part
+
+    text = words(tree)
+    assert filters.mask(text, one).tolist() == [any_of(fits(tree, row)) for row in ROWS]
+
+
+def test_words_of_two_models_are_the_same_words(two: Project) -> None:
+    """Both files have the same words: one word must fit both, unless it may be another one."""
+    a, b = (np.asarray(file.items["probability"]) for file in two.files)
+    of = two.a.item_examples
+    for text, rows in (
+        ("A.word.probability > 0.4 and B.word.probability > 0.4", (a > 0.4) & (b > 0.4)),
+        ("A.word.probability > 0.4 and B.word.probability < 0.4", (a > 0.4) & (b < 0.4)),
+    ):
+        expected = [bool(rows[of == example].any()) for example in range(len(ROWS))]
+        assert filters.mask(text, two).tolist() == expected
+    apart = "any (A.word.probability > 0.4) and any (B.word.probability < 0.4)"
+    loose = [bool((a[of == n] > 0.4).any() and (b[of == n] < 0.4).any()) for n in range(len(ROWS))]
+    assert filters.mask(apart, two).tolist() == loose
 
 
 MISTAKES: list[tuple[str, str, int]] = [
@@ -293,6 +367,9 @@ def test_any_text_is_a_filter_or_a_mistake_inside_it(text: str, one: Project) ->
         ("correct = true and no", 19, ["not"]),
         ("not (cor", 5, ["correct"]),
         ("@h", 0, ["@hard"]),
+        ("F1", 0, ["score"]),
+        ("correct and f1", 12, ["score"]),
+        ("any (cor", 5, ["correct"]),
         ("nonsense = ", 11, []),
     ],
 )
@@ -302,6 +379,18 @@ def test_words_are_completed_where_they_can_stand(
     offered = filters.complete(before, one, ["hard", "easy"])
     assert offered.start == start
     assert list(offered.options)[: max(1, len(first))] == first
+
+
+def test_a_title_is_offered_as_the_name_of_its_column(two: Project) -> None:
+    offered = filters.complete("", two)
+    assert offered.titles["score"] == "F1"
+    editor = Editor("", complete=lambda before: filters.complete(before, two))
+    editor.press("f", "f")
+    editor.press("1", "1")
+    drawn = picture(editor, "filter", "", Look(), 70, 4).canvas.text()
+    assert "score (F1)" in drawn and "B-A.score (F1)" in drawn
+    with pytest.raises(filters.Mistake, match="did you mean score"):
+        filters.mask("F12 < 3", two)
 
 
 def test_every_name_that_is_offered_is_a_column(two: Project) -> None:
@@ -320,7 +409,8 @@ def test_a_kept_filter_is_written_out(one: Project) -> None:
     kept = {"hard": "correct = false or f1 < 0.5", "b": "gold = B"}
     assert filters.expand("@HARD", kept) == kept["hard"]
     full = filters.expand("not @hard and @b", kept)
-    assert full == "not (correct = false or f1 < 0.5) and (gold = B)"
+    assert full == "not any (correct = false or f1 < 0.5) and any (gold = B)"
+    assert filters.expand("not @b", kept) == "not (gold = B)"
     assert filters.expand('text ~ "@hard"', kept) == 'text ~ "@hard"'
     with pytest.raises(filters.Mistake, match=r"There is no @hrad\. Kept: @hard, @b\.") as told:
         filters.expand("correct and @hrad", kept)

@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,7 +23,7 @@ from tests.tui.pilot import Session, running
 from tests.tui.terminal import COMMAND, Terminal
 from tui.actions import PANES
 from tui.asked import wanted
-from tui.cli import parser
+from tui.cli import DEMO_FILES, parser
 from tui.commands import Refused
 from tui.look import Look
 from tui.out import copying, tables
@@ -383,3 +384,22 @@ def test_what_was_begun_is_removed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_new(str(tmp_path / "a.csv"), write)
     assert not [*tmp_path.iterdir()]
+
+
+def test_counts_are_written_as_whole_numbers_and_measures_as_they_are() -> None:
+    """The demo's `pairs` counts, its `score` measures, though both are numbers in the file."""
+    project = Project.open([DEMO_FILES[0]])
+    with closing(project):
+        c = Context(project, project.first_selection(), Look())
+        every, few = tables.examples(c), tables.examples(c, np.arange(3, dtype=np.int32))
+        expected = np.bincount(project.pair_examples, minlength=project.limits.examples)
+        for found in (every, few):
+            pairs = list(found.columns["pairs"])
+            assert all(isinstance(cell, (int, np.integer)) for cell in pairs)
+            assert all(isinstance(cell, (float, np.floating)) for cell in found.columns["score"])
+            out = io.StringIO()
+            write_csv(found, out)
+            at = next(csv.reader(io.StringIO(out.getvalue()))).index("pairs")
+            rows = list(csv.reader(io.StringIO(out.getvalue())))[1:]
+            assert [row[at] for row in rows] == [str(int(n)) for n in pairs]
+            assert (np.array(pairs) <= expected[: len(pairs)]).all()

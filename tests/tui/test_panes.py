@@ -401,7 +401,7 @@ def test_the_table_lists_the_largest_edges_first(compared: Project) -> None:
     s = selection(compared, view="B", example=1, attention_view="table")
     canvas = AttentionPane().draw(Context(compared, s, PLAIN), 60, 12)
     weights = compared.file("B").attention(1, layer=s.head_layer, head=s.head)
-    texts = compared.tokens(1).texts
+    texts = compared.pieces(1)
     order = np.argsort(-weights.ravel(), kind="stable")[:8]
     for line, place in zip(canvas.text().splitlines()[1:], order.tolist(), strict=False):
         query, key = divmod(place, len(texts))
@@ -523,7 +523,7 @@ def test_clicks_on_the_table_of_edges(compared: Project) -> None:
     s = selection(compared, example=1, view="A", attention_view="table")
     pane, c = AttentionPane(), Context(compared, s, PLAIN)
     lines = pane.draw(c, 60, 12).text().splitlines()
-    texts = compared.tokens(1).texts
+    texts = compared.pieces(1)
     for y in (1, 5, 9):
         chosen = pane.click(c, 8, y)
         _, query, one, _, key, two, *_ = lines[y].split()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.tui import goldens
@@ -15,6 +17,8 @@ from tui.commands import COMMANDS
 from tui.look import Look
 from tui.pane import Context
 from tui.panes.example import ExamplePane
+from tui.panes.examples import ExamplesPane, _room_for_ids
+from tui.panes.map import MapPane
 from tui.project import Project
 from tui.state import Selection
 
@@ -129,3 +133,60 @@ def test_a_long_id_leaves_room_in_the_status_line(tmp_path: Path) -> None:
     assert "very" in line.canvas.text() and "long-0" in line.canvas.text()
     assert "all 3 examples" in line.canvas.text()
     with_long.close()
+
+
+@pytest.mark.parametrize("look", [PLAIN, Look("none", ascii=True)], ids=["braille", "ascii"])
+def test_the_pinned_example_has_its_own_sign_on_the_map(look: Look, compared: Project) -> None:
+    """One sign per point of it, where the file has them; none if it is the one looked at."""
+    s = selection(compared, view="A", example=1, pinned=3)
+    drawn = MapPane().draw(Context(compared, s, look), 150, 60).text()
+    sign = look.marks.pinned
+    xy = compared.coordinates("A", s.layer)[list(compared.points_of(3))]
+    assert 0 < drawn.count(sign) <= len(np.unique(xy, axis=0)) + drawn.count("Pron") * look.ascii
+    assert all(mention.text in drawn for mention in compared.mentions(3)[:1])
+    alone = MapPane().draw(Context(compared, replace(s, pinned=1), look), 150, 60).text()
+    assert alone.count(look.marks.star) > 0 and "☆" not in alone
+
+
+def test_marks_leave_the_star_of_stored_attention_in_sight(compared: Project) -> None:
+    some = compared.attended
+    assert 0 < len(some) < compared.limits.examples
+    s = state.toggle_marks(selection(compared), compared.points_of(min(some)))
+    lines = ExamplesPane().draw(Context(compared, s, PLAIN), 60, 20).text().split("\n")
+    row = next(line for line in lines if line.lstrip("▸ ").startswith("+"))
+    assert row.lstrip("▸ ").startswith("+★")
+    assert sum("★" in line for line in lines) == len(some)
+
+
+def test_ids_that_tell_nothing_leave_the_room_to_the_text() -> None:
+    """Ids that differ are shown as far as a third of the list goes; else they are kept short."""
+    alike = [f"weblog-{'x' * 20}{place}{'x' * 20}-0001" for place in range(4)]
+    apart = [f"{place}{'x' * 40}" for place in range(4)]
+    assert _room_for_ids(alike, 60, "…") == 8
+    assert _room_for_ids(apart, 60, "…") == 20
+    assert _room_for_ids(["a", "bb", "ccc"], 60, "…") == 3
+
+
+def test_a_map_without_colours_is_by_nothing(compared: Project) -> None:
+    s = replace(selection(compared), colouring="")
+    pane = MapPane()
+    pane.draw(Context(compared, s, PLAIN), 60, 20)
+    assert " by " not in pane.title(Context(compared, s, PLAIN))
+
+
+def test_marks_are_gone_through_once_not_for_every_row(compared: Project) -> None:
+    """A rectangle may mark half a million points: drawing the list must not read them again."""
+
+    class Counted(frozenset[int]):
+        times = 0
+
+        def __iter__(self) -> Iterator[int]:
+            Counted.times += 1
+            return super().__iter__()
+
+    points = [*compared.points_of(2), *compared.points_of(5)]
+    s = replace(selection(compared), marked=Counted(points))
+    drawn = ExamplesPane().draw(Context(compared, s, PLAIN), 60, 20).text()
+    assert Counted.times <= 1
+    assert compared.marked_examples(s) == {2, 5}
+    assert sum(line.lstrip("▸│ ").startswith("+") for line in drawn.split("\n")) == 2

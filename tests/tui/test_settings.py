@@ -172,6 +172,30 @@ def test_they_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"  {action.name} " in out for action in ACTIONS)
 
 
+def test_what_is_wrong_is_listed_for_a_file(
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "interpret-tui" / "settings.toml"
+    path.parent.mkdir()
+    path.write_text('theme = "textual-lihgt"\n[defaults]\nmetric = "stt"\nmeasure = "euclid"\n')
+    assert cli.main(["--settings"]) == 0
+    out = capsys.readouterr().out
+    assert "wrong: there is no theme 'textual-lihgt'; did you mean textual-light?" in out
+    assert "stt" not in out and "--settings FILE" in out
+    assert cli.main(["--settings", str(files[0])]) == 0
+    out = capsys.readouterr().out
+    assert "wrong: defaults.metric: There is no metric 'stt'; did you mean std?" in out
+    assert "measure:" not in out and "--settings FILE" not in out
+    assert cli.main(["--settings", str(tmp_path / "no.msgpack")]) == 1
+    path.write_text('theme = "light"\n')
+    assert cli.main(["--settings"]) == 0
+    assert "wrong:" not in capsys.readouterr().out
+
+
 # -- in use ------------------------------------------------------------------------------------
 
 

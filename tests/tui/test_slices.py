@@ -30,6 +30,20 @@ def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["slices.json"]
 
 
+def test_a_forgotten_filter_is_gone_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "slices.json"
+    first, second = Slices(path), Slices(path)
+    first.keep("hard", "correct = false")
+    second.keep("easy", "correct")
+    first.forget("hard")
+    assert Slices(path).by_name == first.by_name == {"easy": "correct"}
+    first.forget("hard")  # it is gone already
+    assert Slices(path).by_name == {"easy": "correct"}
+    path.write_text("{")
+    with pytest.raises(ValueError, match="Repair or remove it first"):
+        first.forget("easy")
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', "\udcff", '{"a": "b"'])
 def test_a_damaged_file_is_named_and_left_alone(content: str, tmp_path: Path) -> None:
     path = tmp_path / "slices.json"

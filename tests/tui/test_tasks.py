@@ -353,7 +353,7 @@ def test_tagged_words_have_a_sign(ascii_only: bool, tasks: dict[str, Project]) -
                 continue
             kind = "right" if one == two else "missed" if two == "O" else "other"
             kind = "extra" if one == "O" else kind
-            sign = {"−": "-", "✓": "v", "✗": "x"}.get(signs[kind], signs[kind])
+            sign = {"−": "-", "✓": "y", "✗": "n"}.get(signs[kind], signs[kind])
             expected.append(word + (f"/{sign}" if ascii_only else signs[kind]))
         assert strip == f"[CLS]{''.join(expected)}[SEP]"
 

@@ -73,7 +73,14 @@ def test_ascii_text_is_ascii(raw: str) -> None:
 
 def test_ascii_folds_our_signs_and_keeps_letters_apart() -> None:
     shown = texts.clean("−.35 … ★he \u203a don’t ✓✗ é è \t\x1b", ascii_only=True)
-    assert shown == "-.35 . *he > don't vx \\xe9 \\xe8 \\t\\x1b"
+    assert shown == "-.35 . *he > don't yn \\xe9 \\xe8 \\t\\x1b"
+
+
+def test_signs_that_differ_differ_in_ascii() -> None:
+    signs = ["→", "±", "≈", "≥", "≤", "≠", "✓", "✗", "×", "—", "−", "›"]
+    folded = [texts.clean(sign, ascii_only=True) for sign in signs]
+    assert len(set(folded)) == len(signs)
+    assert folded[:2] == ["->", "+/-"]
 
 
 @given(anything, st.integers(-2, 30), st.sampled_from(["left", "right"]))

@@ -239,9 +239,16 @@ def first_view(
         Unknown: the command line asks for what the files lack.
     """
     settings = settings or Settings()
-    first, problems = project.first_selection(), list(settings.problems)
     if asked:
-        return apply(project, first, asked.texts), asked.pane, _told(problems)
+        first = apply(project, project.first_selection(), asked.texts)
+        return first, asked.pane, _told(list(settings.problems))
+    first, problems = _with_defaults(project, settings)
+    return first, settings.defaults.pane, _told([*settings.problems, *problems])
+
+
+def _with_defaults(project: Project, settings: Settings) -> tuple[Selection, list[str]]:
+    """The first selection with the defaults that the files allow, and which they do not."""
+    first, problems = project.first_selection(), []
     for option in OPTION.values():  # in the order of the table, one by one: the others hold
         if option.name in settings.defaults.texts:
             try:
@@ -249,7 +256,7 @@ def first_view(
                 first = apply(project, first, {option.name: words})
             except Unknown as reason:
                 problems.append(f"defaults.{option.name}: {str(reason).rstrip('.')}")
-    return first, settings.defaults.pane, _told(problems)
+    return first, problems
 
 
 def _told(problems: list[str]) -> str:
@@ -263,13 +270,24 @@ def _told(problems: list[str]) -> str:
 # -- shown -------------------------------------------------------------------------------------
 
 
-def explained(path: Path) -> str:
-    """Where the settings are, what is wrong with them, an example, and every action."""
+def explained(path: Path, themes: Iterable[str], project: Project | None = None) -> str:
+    """Where the settings are, what is wrong with them, an example, and every action.
+
+    Args:
+        path: the file of the settings.
+        themes: names of the themes that there are.
+        project: files that the defaults are checked against; None if none are named.
+    """
     found = load(path)
+    if found.theme and found.theme not in themes:
+        found = found.without_theme(themes)
+    problems = list(found.problems)
+    if project is not None:
+        problems += _with_defaults(project, found)[1]
     there = "" if path.is_file() else "  (not there yet)"
-    lines = [f"Settings: {path}{there}", *(f"  wrong: {words}" for words in found.problems)]
-    if found.theme or found.defaults:
-        lines.append("Themes, and names that a file must have, are checked when a file is opened.")
+    lines = [f"Settings: {path}{there}", *(f"  wrong: {words}" for words in problems)]
+    if found.defaults and project is None:
+        lines.append("Names that a file must have are checked with one: --settings FILE")
     lines += ["", "An example:", "", EXAMPLE, "Actions, with their keys:", ""]
     for action in BY_NAME.values():
         keys = ", ".join(found.keys.get(action.name, action.usual))

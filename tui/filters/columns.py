@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -84,6 +84,35 @@ def _names(p: Project) -> list[str]:
     return list(dict.fromkeys([*found, *(name for name in _COUNTED if name in known)]))
 
 
+def titles(p: Project) -> dict[str, str]:
+    """The titles of columns that are called otherwise, by the names of :func:`names`."""
+    return p.once(("filter titles",), lambda: _titles(p))
+
+
+def _titles(p: Project) -> dict[str, str]:
+    found = {}
+    for name in names(p):
+        column = _exact(p, name)
+        if column is None or column.counted:
+            continue
+        title = _table(p, column.table, "A").describe(column.name).title
+        if title and title.casefold() != column.name.casefold():
+            found[name] = title
+    return found
+
+
+def offered(p: Project, typed: str, among: Iterable[str] | None = None) -> list[str]:
+    """The names that begin so, then those whose titles do, whatever the case."""
+    known = list(names(p) if among is None else among)
+    low, called = typed.casefold(), titles(p)
+    named = [name for name in known if name.casefold().startswith(low)]
+    return named + [
+        name
+        for name in known
+        if name not in named and called.get(name, "").casefold().startswith(low) and low
+    ]
+
+
 def find(p: Project, said: str, place: int = 0) -> Column:
     """The column that a filter names.
 
@@ -94,7 +123,8 @@ def find(p: Project, said: str, place: int = 0) -> Column:
     if found is not None:
         return found
     all_names = names(p)
-    lower = {name.casefold(): name for name in all_names}
+    lower = {title.casefold(): name for name, title in reversed(titles(p).items())}
+    lower |= {name.casefold(): name for name in all_names}
     near = difflib.get_close_matches(said.casefold(), list(lower), 1, cutoff=0.6)
     hint = f"; did you mean {lower[near[0]]}?" if near else f". There are: {listed(all_names)}."
     raise Mistake(f"There is no column {said}{hint}", place)
@@ -174,6 +204,26 @@ def _owners(p: Project, table: TableName, side: Side | Literal["B-A"]) -> Ints:
     name = of.get(table, "point_examples")
     found: Ints = p.once(("owners", side, name), lambda: getattr(file, name))
     return found
+
+
+def rows_of(p: Project, column: Column) -> Hashable:
+    """What names the rows of the column's table; None if they are the examples.
+
+    The rows of two models are the same if they belong to the same tokens, one by one.
+    """
+    if column.table == "examples" or column.counted:
+        return None
+    return column.table if _shared(p, column.table) else (column.table, column.side)
+
+
+def _shared(p: Project, table: TableName) -> bool:
+    """Whether a table has the same rows in all files."""
+    of = {"pairs": ("pair_examples", "pair_tokens"), "items": ("item_examples", "item_tokens")}
+    parts = of.get(table, ("point_examples", "point_tokens"))
+    return not p.two or p.once(
+        ("filter rows", table),
+        lambda: all(np.array_equal(*(getattr(file, part) for file in p.files)) for part in parts),
+    )
 
 
 def numbers(p: Project, column: Column) -> Numbers:

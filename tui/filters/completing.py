@@ -34,9 +34,14 @@ def complete(before: str, p: Project, slices: Iterable[str] = ()) -> Completion:
         return Completion(len(before))
     low = typed.lstrip("\"'").casefold()
     options = [word for word in found if word.lstrip('"').casefold().startswith(low)]
+    titles = {}
+    if expected == "column":
+        titles = {quoted(name): title for name, title in columns.titles(p).items()}
+        by_title = [quoted(name) for name in columns.offered(p, low)]
+        options += [word for word in by_title if word not in options]
     if [word.casefold() for word in options] == [typed.casefold()]:
         options = []
-    return Completion(start, options[:_MOST], " ")
+    return Completion(start, options[:_MOST], " ", titles)
 
 
 def _split(before: str) -> tuple[list[Word], str, int]:
@@ -66,7 +71,7 @@ def _after(expected: Next, column: str, word: Word) -> tuple[Next, str]:
             return "column", ""
         return ("joint", "") if word.text.startswith("@") else ("comparison", word.text)
     if expected == "comparison":
-        if word.is_key("and", "or"):
+        if word.is_key("and", "or") or (column.casefold() == "any" and word.is_mark("(")):
             return "column", ""
         if word.is_mark(")"):
             return "joint", ""

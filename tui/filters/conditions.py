@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +52,7 @@ def parse(text: str, p: Project) -> Condition:
     Raises:
         Mistake: it can't be understood, or names what there isn't.
     """
-    return _checked(tree(text), p)
+    return _of_examples(_checked(tree(text), p), p)
 
 
 def mask(text: str, p: Project) -> Bools:
@@ -63,36 +64,77 @@ def mask(text: str, p: Project) -> Bools:
     return p.once(("filter", text), lambda: parse(text, p)())
 
 
-def _checked(found: Tree, p: Project) -> Condition:
-    if isinstance(found, Test):
-        return _test(found, p)
-    parts = [_checked(part, p) for part in found.parts]
-    return lambda: _join(found, [part() for part in parts])
+@dataclass(frozen=True)
+class _Part:
+    """A part of a filter that was checked.
+
+    Attributes:
+        column: a column of the table whose rows it is about; None for the examples themselves.
+        rows: names these rows: parts with the same name are about the same rows.
+        fits: evaluates it: bool [rows], or [examples].
+    """
+
+    column: Column | None
+    rows: Hashable
+    fits: Condition
 
 
-def _join(found: Joined, masks: Sequence[Bools]) -> Bools:
-    if found.how == "not":
-        return ~masks[0]
-    join = np.logical_and if found.how == "and" else np.logical_or
-    result: Bools = join.reduce(masks)
-    return result
-
-
-def _test(test: Test, p: Project) -> Condition:
-    """One condition; of rows that are not examples, whether it holds for any of an example's."""
-    column = columns.find(p, test.column.text, test.column.place)
-    _check_sign(test, column)
-    rows = _rows(test, column, p)
+def _of_examples(part: _Part, p: Project) -> Condition:
+    """Whether a part holds for an example: for any of its rows."""
+    column = part.column
+    if column is None:
+        return part.fits
 
     def evaluate() -> Bools:
-        fits, owners = rows(), columns.owners(p, column)
-        if owners is None:
-            return fits
+        owners = columns.owners(p, column)
         found = np.zeros(len(p.a.examples), dtype=bool)
-        found[owners[fits]] = True
+        if owners is not None:
+            found[owners[part.fits()]] = True
         return found
 
     return evaluate
+
+
+def _checked(found: Tree, p: Project) -> _Part:
+    """A filter or a part of it.
+
+    What "and" and "or" join that is about the same rows stays about them, so that all of it must
+    hold for one row.
+    """
+    if isinstance(found, Test):
+        return _test(found, p)
+    parts = [_checked(part, p) for part in found.parts]
+    if found.how in ("not", "any"):
+        inner = _of_examples(parts[0], p)
+        return _Part(None, None, inner if found.how == "any" else lambda: ~inner())
+    groups: dict[Hashable, list[_Part]] = {}
+    for part in parts:
+        groups.setdefault(part.rows, []).append(part)
+    joined = [_join(found, some) for some in groups.values()]
+    if len(joined) == 1:
+        return joined[0]
+    whole = [_of_examples(part, p) for part in joined]
+    return _join(found, [_Part(None, None, one) for one in whole])
+
+
+def _join(found: Joined, parts: Sequence[_Part]) -> _Part:
+    """Parts about the same rows, as one."""
+    join = np.logical_and if found.how == "and" else np.logical_or
+
+    def evaluate() -> Bools:
+        result: Bools = join.reduce([part.fits() for part in parts])
+        return result
+
+    return _Part(parts[0].column, parts[0].rows, evaluate)
+
+
+def _test(test: Test, p: Project) -> _Part:
+    """One condition, about the rows of its column's table."""
+    column = columns.find(p, test.column.text, test.column.place)
+    _check_sign(test, column)
+    fits = _rows(test, column, p)
+    rows = columns.rows_of(p, column)
+    return _Part(None if rows is None else column, rows, fits)
 
 
 def _check_sign(test: Test, column: Column) -> None:

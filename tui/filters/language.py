@@ -14,7 +14,10 @@ HELP = (
     "and `!~` for regular expressions. Join conditions with `and`, `or`, `not` and parentheses. "
     'Names and values of several words stand in quotes: `"F1 ASP" = 1`. Letter case does not '
     "matter. What is unknown fits no comparison but `= unknown`. A condition on a column of pairs, "
-    "items or points holds for an example if it does for any of its own."
+    "items or points holds for an example if it does for any of its own; several of them that are "
+    "joined by `and` hold for one and the same: `word.gold = X and word.prediction = Y` finds "
+    "words that are X and taken for Y. Where it may be another one, write `any (word.gold = X) and "
+    "any (word.prediction = Y)`."
 )
 
 MAX_DEPTH = 50
@@ -58,9 +61,12 @@ class Test(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """Conditions of which all ("and"), any ("or") or, of one, none ("not") must hold."""
+    """Conditions of which all ("and"), one at least ("or") or, of one, none ("not") must hold.
 
-    how: Literal["and", "or", "not"]
+    "any" is one condition that is about the example, whatever rows it looks at.
+    """
+
+    how: Literal["and", "or", "not", "any"]
     parts: tuple[Tree, ...]
 
 
@@ -141,14 +147,15 @@ def expand(text: str, slices: Mapping[str, str]) -> str:
     """
     parts: list[str] = []
     done = 0
-    alone = [w.text for w in words(text)[:-1]]
-    for word in words(text):
+    given = words(text)
+    whole = "any " * any(word.is_key("and") for word in given)  # each is about the example
+    for word in given:
         if word.kind == "word" and word.text.startswith("@"):
             name = next((n for n in slices if n.casefold() == word.text[1:].casefold()), None)
             if name is None:
                 kept = ", ".join(f"@{n}" for n in slices) or "nothing; N keeps the present filter"
                 raise Mistake(f"There is no {word.text}. Kept: {kept}.", word.place)
-            stands = slices[name] if len(alone) == 1 else f"({slices[name]})"
+            stands = slices[name] if len(given) == 2 else f"{whole}({slices[name]})"
             parts += [text[done : word.place], stands]
             done = word.place + len(word.text)
     return "".join([*parts, text[done:]])
@@ -217,6 +224,9 @@ class _Parser:
         if self._now.is_key("not"):
             self._take()
             return Joined("not", (self._deeper(self._part),))
+        if self._now.is_key("any") and self._words[self._at + 1].is_mark("("):
+            self._take()
+            return Joined("any", (self._deeper(self._part),))
         if not self._now.is_mark("("):
             return self._test()
         opened = self._take()

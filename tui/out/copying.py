@@ -57,11 +57,11 @@ def edge(c: Context, grid: AttentionGrid, query: int | None, key: int | None) ->
     s = c.selection
     heads = s.head_name if s.combine == "head" else attention_views.heads_words(c.project, s)
     edges.sort(key=lambda found: -abs(float(np.nan_to_num(found[2]))))
-    lines = []
+    lines, texts = [], grid.tokens.texts
     for q, k, weight in edges:
         kept = grid.kept is None or weight != 0
         value = weight if kept else "not kept"
-        lines.append(line([grid.label(q), grid.key_label(k), value, heads]))
+        lines.append(line([texts[grid.rows[q]], texts[grid.columns[k]], value, heads]))
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from collateral import Table
 
 from ..pane import Context
-from ..project import TableName
+from ..project import Project, TableName
 from ..views import attention as attention_views
 from ..views.answers import Ints, Side
 from ..views.points import EXAMPLE
@@ -155,10 +155,10 @@ def _points(c: Context, side: Side) -> dict[str, Cells]:
     table = p.file(side).points
     for name in p.a.points:
         if all(name in p.file(other).points for other in p.sides):
-            columns[_free(name, columns)] = _values(table, name, rows)
+            columns[_free(name, columns)] = _values(p, table, name, rows)
     if s.colouring.startswith(EXAMPLE) and s.colouring not in columns:
         column = s.colouring.removeprefix(EXAMPLE)
-        columns[s.colouring] = _values(p.file(side).examples, column, owners)
+        columns[s.colouring] = _values(p, p.file(side).examples, column, owners)
     return columns
 
 
@@ -209,7 +209,7 @@ def table_columns(c: Context, table: TableName, rows: Mapping[Side, Ints]) -> di
     names = dict.fromkeys(name for one in tables.values() for name in one)
     columns: dict[str, Cells] = {}
     for name in names:
-        found = {side: _values(t, name, rows[side]) for side, t in tables.items() if name in t}
+        found = {side: _values(p, t, name, rows[side]) for side, t in tables.items() if name in t}
         first, *rest = found.values()
         shared = next(t.describe(name).role for t in tables.values() if name in t) in _SHARED
         if len(found) == 1 == len(tables) or (shared and all(_same(first, one) for one in rest)):
@@ -219,16 +219,47 @@ def table_columns(c: Context, table: TableName, rows: Mapping[Side, Ints]) -> di
     return columns
 
 
-def _values(table: Table, name: str, rows: Ints | Sequence[int]) -> Cells:
-    """A column at these rows; None for row -1."""
+def _values(p: Project, table: Table, name: str, rows: Ints | Sequence[int]) -> Cells:
+    """A column at these rows, whole numbers without decimals; None for row -1."""
     numbers = np.asarray(rows).tolist()
+    whole = _whole(p, table, name)
     if len(numbers) <= _FEW:
-        return [table.cell(name, row) if row >= 0 else None for row in numbers]
+        cells = [table.cell(name, row) if row >= 0 else None for row in numbers]
+        return [_counted(cell) for cell in cells] if whole else cells
     column: Cells = table[name]
     if isinstance(column, np.ndarray) and min(numbers) >= 0:
-        picked: Cells = column[np.asarray(rows)]
-        return picked
-    return [column[row] if row >= 0 else None for row in numbers]
+        picked = column[np.asarray(rows)]
+        if whole and np.isfinite(picked).all():
+            counts: Cells = picked.astype(np.int64)
+            return counts
+        return [_counted(cell) for cell in picked.tolist()] if whole else picked
+    cells = [column[row] if row >= 0 else None for row in numbers]
+    return [_counted(cell) for cell in cells] if whole else cells
+
+
+def _counted(cell: Any) -> Any:
+    """A whole number as an integer; what is undefined stays so."""
+    return int(cell) if cell is not None and cell == cell else cell
+
+
+_LARGEST = 2.0**31
+"""Larger whole numbers are not taken for counts."""
+
+
+def _whole(p: Project, table: Table, name: str) -> bool:
+    """Whether a column of numbers counts something: all that are known are whole.
+
+    What is measured (scores, probabilities) stays as it is, even where all of it is 0 or 1.
+    """
+    if table.columns[name] != "continuous" or table.describe(name).role in ("score", "probability"):
+        return False
+
+    def all_whole() -> bool:
+        numbers = np.asarray(table[name], dtype=np.float64)
+        known = numbers[~np.isnan(numbers)]
+        return bool(len(known) and ((known == np.rint(known)) & (abs(known) < _LARGEST)).all())
+
+    return p.once(("whole", id(table), name), all_whole)
 
 
 def _same(one: Cells, other: Cells) -> bool:

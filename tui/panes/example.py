@@ -32,7 +32,9 @@ class ExamplePane(Pane):
     )
     help: ClassVar[str] = (
         "The text as the model reads it, token by token. Pieces of one word are joined by `·`, "
-        "special tokens are faint. Of an encoder-decoder the source stands first, then, after `→`, "
+        "here and in all panes, instead of the tokenizer's marks; `␣` is a blank that begins a "
+        "word, `⏎` a new line (what you search or copy is the token as it is). Special tokens are "
+        "faint. Of an encoder-decoder the source stands first, then, after `→`, "
         "the target as the decoder reads it. Then what else the file knows of the text: label, "
         "score, further fields. The table says what gold and each model say: a row per word, label "
         "or token (depending on the task), or per pair of spans.\n\n"
@@ -40,7 +42,7 @@ class ExamplePane(Pane):
         "wrong, ≠ the models differ, `?` unknown; with pairs, the number is the probability of the "
         "relation. After the words that have a **tag** other than O stands what became of it: ✓ "
         "rightly predicted, − missed, + predicted where gold has none, ✗ another tag, `*` nothing "
-        "to compare with; of model B if two are shown. (In ASCII these are `/v`, `/-`, `/+`, `/x` "
+        "to compare with; of model B if two are shown. (In ASCII these are `/y`, `/-`, `/+`, `/n` "
         "and `/*`.)\n\n"
         "`↑` `↓` choose the row, whose first token is the query of the attention pane; `←` `→` "
         "move the query token by token. `P` pins the example: it then stays here, beside the one "

@@ -31,15 +31,15 @@ class ExamplesPane(Pane):
         "(·). Where a text has a score (F1, loss, the share of pairs that are right), it stands "
         "beside the mark, or in its place; in a narrow list only where nothing else tells the "
         "texts apart. `+` stands before marked examples; where attention is stored for some "
-        "examples only, a star stands before those. Of an encoder-decoder the source stands first, "
-        "then, after `→`, the target.\n\n"
+        "examples only, a star stands before those (after the `+`). Of an encoder-decoder the "
+        "source stands first, then, after `→`, the target.\n\n"
         "`/` shows only the examples whose text or id has what you type, or a match of a regular "
         "expression written `/like this/`; what was found is underlined. `f` shows those that fit "
         "conditions, and `n` `p` go through what is shown; `F` shows all again. The first line of "
         "the list says what is shown, its title how many. `a` averages heads and distances over "
         "the examples shown. `r` sorts by any column, `R` the other way round; a click on a "
         "heading does both. `N` keeps the filter by a name, which `@name` stands for after `f`, "
-        "also on another day.\n\n"
+        "also on another day, until `X` forgets it.\n\n"
         "**Conditions**: " + filters.HELP + "\n\n"
         "Where two files are open, a model's column is B's; `A.` before it makes it A's, `B-A.` "
         "the difference of a number: `A.correct = true and B.correct = false`, `B-A.score < 0`. "
@@ -100,13 +100,15 @@ class ExamplesPane(Pane):
     ) -> Table:
         """The rows that are seen, under their headings."""
         self._shown = _judgements(c, self._width)
+        some = _some_attended(c)
         judged = _sorts_of(c, c.project.sides, self._shown)
-        sorts, sort_column = _sorted_column(c, rows, ("", "id", "text", *judged))
+        sorts, sort_column = _sorted_column(c, rows, ("", "id", "text", *judged), self._width)
         self._own_sort = bool(sort_column)
         self._sorts = ["", "id", "text", *[c.selection.sort] * len(sort_column), *judged]
         names = [c.project.example_head(row)[0].removeprefix(c.project.id_prefix) for row in rows]
-        ids = min(max([2, *map(text.width, names)]), max(4, self._width // 3))
-        columns = [Column(width=1), Column("id", width=ids), Column("text", flexible=True)]
+        ids = _room_for_ids(names, self._width, c.look.marks.ellipsis)
+        marks = 2 if c.selection.marked and some else 1
+        columns = [Column(width=marks), Column("id", width=ids), Column("text", flexible=True)]
         columns += [*sort_column, *_heads(c, c.project.sides, self._shown)]
         room = size[0] - 1 - sum((column.width or 0) + 1 for column in columns if column.width)
         cells = []
@@ -129,11 +131,14 @@ class ExamplesPane(Pane):
     def _row(self, c: Context, row: int, name: str, room: int) -> tuple[list[Cell], list[Cell]]:
         """Mark, id and text of an example; and what each model got right."""
         look, project = c.look, c.project
-        some = 0 < len(project.attended) < project.limits.examples
-        mark = look.marks.star if some and row in project.attended else " "
-        ink = look.muted
-        if row in project.marked_examples(c.selection):
-            mark, ink = "+", look.star
+        some = _some_attended(c)
+        mark, ink = "", look.muted
+        if c.selection.marked:
+            chosen = row in project.marked_examples(c.selection)
+            mark, ink = ("+", look.star) if chosen else (" ", ink)
+        if some:
+            mark += look.marks.star if row in project.attended else " "
+        mark = mark or " "
         judgements: list[Cell] = []
         for side in c.project.sides:
             judgements += _verdict(c, side, row, self._shown)
@@ -179,6 +184,24 @@ class ExamplesPane(Pane):
         return tables.examples(c, listing.order(c.project, c.selection))
 
 
+_SHORT_ID = 8
+"""Cells of ids that do not tell the rows apart once they are cut: the text does so better."""
+
+
+def _room_for_ids(names: Sequence[str], width: int, ellipsis: str) -> int:
+    """Cells of the column of ids: a third of the list at most."""
+    longest, most = max([2, *map(text.width, names)]), max(4, width // 3)
+    cut = {text.middle(name, most, ellipsis) for name in names}
+    if longest > most and len(cut) < len(set(names)):
+        most = min(most, _SHORT_ID)
+    return min(longest, most)
+
+
+def _some_attended(c: Context) -> bool:
+    """Whether attention is stored for some of the examples only."""
+    return 0 < len(c.project.attended) < c.project.limits.examples
+
+
 def _narrowing(c: Context) -> str:
     """Filter and search, as one line."""
     s = c.selection
@@ -211,7 +234,7 @@ def _arrow(c: Context) -> str:
 
 
 def _sorted_column(
-    c: Context, rows: list[int], shown: Sequence[str]
+    c: Context, rows: list[int], shown: Sequence[str], width: int
 ) -> tuple[list[Cell], list[Column]]:
     """What the rows are sorted by, unless another column shows it; and the column for it."""
     sort = c.selection.sort
@@ -228,12 +251,17 @@ def _sorted_column(
     name = sort.removeprefix("-")
     number = any(isinstance(value, float) for value in values)
     widest = max([4, *(text.width(cell[0]) for cell in cells)])
-    column = Column(
-        text.cut(name, 7, c.look.marks.ellipsis) + _arrow(c),
-        "right" if number else "left",
-        width=min(max(widest, min(8, text.width(name) + 1)), 12),
-    )
-    return cells, [column]
+    most = 12 if width < _ROOM_FOR_BOTH else 18
+    title = _short_name(name, most - 1, c.look.marks.ellipsis) + _arrow(c)
+    size = min(max(widest, text.width(title)), most)
+    return cells, [Column(title, "right" if number else "left", width=size)]
+
+
+def _short_name(name: str, cells: int, ellipsis: str) -> str:
+    """The name of a column; without room for it, first without its table, then its middle."""
+    if text.width(name) > cells and not name.startswith(("A.", "B.", "B-A.")):
+        name = name.rpartition(".")[2]
+    return text.middle(name, cells, ellipsis)
 
 
 def _sorts_of(c: Context, sides: tuple[Side, ...], shown: tuple[bool, bool]) -> list[str]:

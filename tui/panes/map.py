@@ -79,7 +79,7 @@ class MapPane(Pane):
 
     name: ClassVar[PaneName] = "map"
     depends: ClassVar[frozenset[str]] = frozenset(
-        {"view", "example", "pair", "item", "layer", "colouring", "marked"}
+        {"view", "example", "pair", "item", "pinned", "layer", "colouring", "marked"}
         | {"window_a", "window_b", "path", "density"}
     )
     drags: ClassVar[bool] = True
@@ -88,7 +88,8 @@ class MapPane(Pane):
         "embeddings). `[` `]` go through the layers, `c` changes the column that colours the "
         "points, their own or one of their *example*; a cell of several points takes the colour "
         "that most of them have. ★ are the tokens of the selected example (of very many those "
-        "around the chosen word), ▸ the chosen word among them.\n\n"
+        "around the chosen word), ▸ the chosen word among them, ☆ those of the pinned example (in "
+        "ASCII `*` and `P`).\n\n"
         "The arrows jump from point to point; `enter` selects the example of the point under the "
         "cursor, `space` marks it, `b` begins a rectangle whose corner the arrows move, `enter` "
         "then marks all points inside (or drag the mouse). Head grid and distances follow the "
@@ -135,7 +136,7 @@ class MapPane(Pane):
         whose = str(project.a.meta.settings.get("side") or "")
         whose = f" · {whose} tokens" if whose in ("source", "target") else ""
         title = f"{who}layer {s.layer}{whose}{self._zoom_words(c)}"
-        title += f" · by {project.colouring_title(s.colouring)}"
+        title += f" · by {project.colouring_title(s.colouring)}" if s.colouring else ""
         columns = project.limits.colourings
         if s.colouring in columns and len(columns) > 1:
             title += f" ({columns.index(s.colouring) + 1} of {len(columns)})"
@@ -215,7 +216,8 @@ class MapPane(Pane):
         )
         canvas.blit(left, 0, drawn.canvas)
         self._drawn.append(_Drawn(side, left, ground, xy))
-        hidden = sum(not ground.dots.visible[star.point] for star in stars)
+        own = [star for star in stars if star.sign != c.look.marks.pinned]
+        hidden = sum(not ground.dots.visible[star.point] for star in own)
         self._stars_outside = max(self._stars_outside, hidden)
         self._words(c, canvas, left, width, rows)
 
@@ -227,9 +229,7 @@ class MapPane(Pane):
         if self._box is not None:
             if self._box.on == number:
                 self._draw_box(canvas, left, self._box)
-                words = f" box on {side}: arrows move its corner, enter marks inside, esc gives up "
-                words = f" box on {side}: let go to mark inside " if self._box.dragged else words
-                canvas.put(left, y, text.cut(words, width), ink)
+                canvas.put(left, y, text.fitting(_box_words(side, self._box), width), ink)
             return
         if c.focused and self._cursor_row(c, side) is not None and rows > 3:
             words = c.project.point_words(side, self._cursor, c.selection.colouring)
@@ -456,6 +456,18 @@ class MapPane(Pane):
         return tables.map_points(
             c, c.project.sides if both else (c.project.side(c.selection.view),)
         )
+
+
+def _box_words(side: Side, box: _Box) -> list[str]:
+    """What can be done with a rectangle, ever shorter."""
+    if box.dragged:
+        return [f" box on {side}: let go to mark inside ", " let go to mark "]
+    return [
+        f" box on {side}: arrows move its corner, enter marks inside, esc gives up ",
+        f" box on {side}: arrows, enter marks, esc ",
+        " arrows, enter marks, esc ",
+        " enter marks, esc ",
+    ]
 
 
 def _shown(c: Context, side: Side, part: Window) -> Selection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .. import state, text
+from .. import pieces, state, text
 from ..pane import Context
 from ..plots.canvas import Ink
 from ..plots.heatmap import scroll
@@ -235,7 +235,7 @@ def _value(
 def _tokens(c: Context, found: ItemRows, number: int) -> str:
     """The tokens of an item, for one that has no text of its own."""
     start, stop = found.tokens[number].tolist()
-    return " ".join(c.project.tokens(c.selection.example).texts[start:stop])
+    return pieces.joined(c.project.pieces(c.selection.example)[start:stop])
 
 
 def _cell(c: Context, found: ItemRows, number: int, part: _Shown) -> tuple[str, Ink]:
@@ -249,7 +249,24 @@ def _cell(c: Context, found: ItemRows, number: int, part: _Shown) -> tuple[str, 
     if value is None:
         return look.marks.undefined, look.muted
     muted = part.column.role in ("probability", "") or part.column.part == "more"
-    return text.cut(written(c, value), _WIDEST * 3), look.muted if muted else look.text
+    words = _readable(c, found, number, part.column, written(c, value))
+    return text.cut(words, _WIDEST * 3), look.muted if muted else look.text
+
+
+def _readable(c: Context, found: ItemRows, number: int, column: ItemColumn, words: str) -> str:
+    """The words of a cell; tokens as people read them."""
+    known = c.project.a.meta
+    if column.kind != "text":
+        return words
+    if column.role == "text":
+        start, stop = found.tokens[number].tolist()
+        texts = c.project.tokens(c.selection.example).texts[start:stop]
+        return _tokens(c, found, number) if " ".join(texts) == words else words
+    if known.item != "token":
+        return words
+    if column.role == "prediction":
+        return pieces.one(words, known.tokens)
+    return pieces.choices(words, known.tokens) if column.part == "more" else words
 
 
 def written(c: Context, value: str | float | bool) -> str:

@@ -95,6 +95,8 @@ def marked(c: Context, side: Side) -> npt.NDArray[np.bool_] | None:
 def stars(c: Context, side: Side, inks: Mapping[int, str] | None = None) -> list[Star]:
     """A star per point of the selected example, labelled once per mention, the chosen first.
 
+    Then, with a sign of its own, one per point of the pinned example.
+
     Args:
         inks: colours of labels, by row; of the others that of their class.
     """
@@ -108,7 +110,20 @@ def stars(c: Context, side: Side, inks: Mapping[int, str] | None = None) -> list
         for number, row in enumerate(rows):
             last = number > 0 or not (aimed or mention.token in chosen_tokens(c))
             found.append((last, Star(row, label if number == 0 else "", (inks or {}).get(row, ""))))
-    return [star for _, star in sorted(found, key=lambda one: one[0])]
+    return [star for _, star in sorted(found, key=lambda one: one[0])] + _pinned(c, side)
+
+
+def _pinned(c: Context, side: Side) -> list[Star]:
+    """The points of the pinned example, unless it is the one that is looked at."""
+    project, s = c.project, c.selection
+    if s.pinned is None or s.pinned == s.example:
+        return []
+    found, sign = [], c.look.marks.pinned
+    for mention in project.mentions(s.pinned)[:MOST_STARS]:
+        rows = [row for p in mention.points if (row := project.point_row(side, p)) >= 0]
+        found += [Star(row, "" if number else mention.text, "", sign) for number, row in
+                  enumerate(rows)]  # fmt: skip
+    return found
 
 
 def chosen_tokens(c: Context) -> frozenset[int]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from collateral import TokenInfo
-
 from .. import text
-from ..look import Look
 from ..pane import Context
 from ..plots.canvas import Canvas, Ink
 from ..views.answers import Verdict
@@ -175,18 +172,11 @@ def _pieces(c: Context) -> list[list[_Piece]]:
     example, look = c.selection.example, c.look
 
     def make() -> list[list[_Piece]]:
-        tokens, conventions = c.project.tokens(example), c.project.a.meta.tokens
-        return [
-            [_piece(look, tokens.texts[n], n, n > word[0], conventions) for n in word]
-            for word in _words(tokens.words.tolist(), c.project.source(example))
-        ]
+        pieces = [text.clean(piece, look.ascii) for piece in c.project.pieces(example)]
+        words = _words(c.project.tokens(example).words.tolist(), c.project.source(example))
+        return [[_Piece(n, pieces[n], text.width(pieces[n])) for n in word] for word in words]
 
     return c.project.once(("strip", example, look.ascii), make)
-
-
-def _piece(look: Look, token: str, number: int, inside: bool, conventions: TokenInfo) -> _Piece:
-    shown = text.clean(_shown(look, token, inside, conventions), look.ascii)
-    return _Piece(number, shown, text.width(shown))
 
 
 def _room(c: Context) -> tuple[Mapping[int, int], Mapping[int, int]]:
@@ -207,13 +197,3 @@ def _words(numbers: list[int], target: int | None) -> list[list[int]]:
         else:
             groups.append([token])
     return groups
-
-
-def _shown(look: Look, token: str, inside: bool, conventions: TokenInfo) -> str:
-    """A token for the strip: inside a word it begins with a dot, not the tokenizer's mark."""
-    continuation, start = conventions.continuation, conventions.word_start
-    if continuation and token.startswith(continuation):
-        return ("." if look.ascii else "·") + token[len(continuation) :]
-    if start and token.startswith(start):
-        return token[len(start) :] or token
-    return ("." if look.ascii else "·") + token if inside and start else token

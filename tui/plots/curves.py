@@ -30,6 +30,10 @@ Floats = NDArray[np.float64]
 _PLOTEXT = threading.Lock()
 _BRAILLE = 0x2800
 # Bits of the dots of a braille cell, by row and column.
+_PLAIN_LINES = ".~='"
+"""What the lines of several curves are made of in ASCII."""
+_FEW, _ROWS_EACH = 3, 5
+"""More curves than these, with fewer rows for each, leave no room for the intervals of all."""
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
 
 
@@ -135,18 +139,44 @@ class _Plot:
                 shared, _braille(np.bitwise_or.reduce(bits)), self.look.muted._replace(dim=True)
             )
 
-    def whiskers(
-        self, lows: Sequence[Floats], highs: Sequence[Floats], inks: Sequence[Ink]
+    def intervals(
+        self, lows: Sequence[Floats], highs: Sequence[Floats], inks: Sequence[Ink], at: int | None
     ) -> None:
-        """Draw the intervals as upright lines, those of several series side by side (ASCII)."""
+        """Draw the intervals; of many curves in little room those of the current layer only."""
+        crowded = len(lows) > _FEW and self.frame.height < _ROWS_EACH * len(lows)
+        if crowded and at is not None:
+            self.whiskers(lows, highs, inks, at)
+        elif self.look.ascii:
+            self.whiskers(lows, highs, inks)
+        else:
+            self.bands(lows, highs, inks)
+
+    def whiskers(
+        self,
+        lows: Sequence[Floats],
+        highs: Sequence[Floats],
+        inks: Sequence[Ink],
+        only: int | None = None,
+    ) -> None:
+        """Draw the intervals as upright lines, those of several series side by side.
+
+        Args:
+            lows, highs: ends of the intervals of each series.
+            inks: inks of the series.
+            only: the layer that has them; None for all.
+        """
         frame = self.frame
         for index, (low, high, ink) in enumerate(zip(lows, highs, inks, strict=True)):
             shift = (index + 1) // 2 * (1 if index % 2 else -1)
+            if only is not None and frame.column(only) + len(lows) // 2 >= frame.width:
+                shift = index - len(lows) + 1  # at the right edge, all stand to its left
             where = np.zeros(self.chars.shape, dtype=bool)
             for layer in np.flatnonzero(np.isfinite(low) & np.isfinite(high)).tolist():
+                if only is not None and layer != only:
+                    continue
                 column = min(max(frame.column(layer) + shift, 0), frame.width - 1)
                 where[frame.row(high[layer]) : frame.row(low[layer]) + 1, column] = True
-            self.mark(where, "|", ink)
+            self.mark(where, self.look.marks.vertical, ink)
 
     def guides(self, current: int | None, zero: bool) -> None:
         """Draw the line of the current layer behind everything, and the zero line over the bands.
@@ -166,11 +196,12 @@ class _Plot:
     def lines(self, values: Sequence[Floats], inks: Sequence[Ink]) -> None:
         """Draw the curves; where they share a cell it has the dots of both."""
         taken = np.zeros(self.chars.shape, dtype=np.int32)
-        for numbers, ink in zip(values, inks, strict=True):
+        for index, (numbers, ink) in enumerate(zip(values, inks, strict=True)):
             segments = _segments(self.frame, numbers)
             if not segments:
                 continue
-            rows = _plotext(self.frame, segments, "." if self.look.ascii else "braille")
+            plain = _PLAIN_LINES[index % len(_PLAIN_LINES)]
+            rows = _plotext(self.frame, segments, plain if self.look.ascii else "braille")
             drawn = np.array([list(row) for row in rows], dtype="<U1")
             if self.look.ascii:
                 self.mark(drawn != " ", drawn, ink)
@@ -311,8 +342,9 @@ def curves(
     """Draw curves over the layers 0..L, each with its interval, and a legend above.
 
     Lines are braille, each value has its series' glyph, intervals are fainter: loose dots between
-    their ends, in ASCII upright lines. NaN and infinite values are gaps. Layers of a shorter series
-    that it lacks are gaps too.
+    their ends, in ASCII upright lines. Many curves in little room have intervals at the current
+    layer only, as upright lines side by side. NaN and infinite values are gaps. Layers of a shorter
+    series that it lacks are gaps too.
 
     Args:
         series: The curves; the later ones are drawn over the earlier.
@@ -348,7 +380,7 @@ def curves(
     plot = _Plot(frame, look)
     solid = [Ink(fg=look.category(one.category)[0]) for one in series]
     faint = [ink._replace(dim=True) for ink in solid]
-    (plot.whiskers if look.ascii else plot.bands)(lows, highs, faint)
+    plot.intervals(lows, highs, faint, current)
     plot.guides(current, zero)
     plot.lines(values, solid)
     plot.glyphs(values, series, current)

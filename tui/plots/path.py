@@ -35,7 +35,8 @@ class Route(NamedTuple):
 def draw_routes(canvas: Canvas, routes: Sequence[Route], look: Look) -> None:
     """Draw lines from stop to stop over a canvas, then the names of the stops above all lines.
 
-    A name has no room where another one stands already; the line shows the stop all the same.
+    A name has no room where another one stands already, or right beside it; the line shows the
+    stop all the same.
     """
     for route in routes:
         _lines(canvas, route, look)
@@ -46,10 +47,10 @@ def draw_routes(canvas: Canvas, routes: Sequence[Route], look: Look) -> None:
                 continue
             x = min(int(across * canvas.width), canvas.width - len(name))
             y = min(int((1 - up) * canvas.height), canvas.height - 1)
-            cells = taken[y, max(x, 0) : x + len(name)]
-            if x >= 0 and not cells.any():
+            beside = taken[y, max(x - 1, 0) : x + len(name) + 1]  # else two numbers read as one
+            if x >= 0 and not beside.any():
                 canvas.put(x, y, name, route.ink)
-                cells[:] = True
+                taken[y, x : x + len(name)] = True
 
 
 def _lines(canvas: Canvas, route: Route, look: Look) -> None:

@@ -49,11 +49,13 @@ class Star(NamedTuple):
         point: Its row in the coordinates.
         label: Its text; "" for none.
         fg: Colour of the label; "" for that of the point's class.
+        sign: What stands on the point; "" for the look's star.
     """
 
     point: int
     label: str = ""
     fg: str = ""
+    sign: str = ""
 
 
 class Scatter(NamedTuple):
@@ -378,8 +380,8 @@ def _draw_stars(
     places = view.cells(xy[[star.point for star in stars]]) if stars else np.zeros((0, 2), int)
     seen = [(star, *place) for star, place in zip(stars, places.tolist(), strict=True)]
     seen = [(star, x, y) for star, x, y in seen if x >= 0]
-    for _, x, y in seen:
-        canvas.put(x, y, look.marks.star, look.star)
+    for star, x, y in reversed(seen):  # the most important one is seen where several share a cell
+        canvas.put(x, y, star.sign or look.marks.star, look.star)
         taken[y, x] = True
     missing = 0
     for star, x, y in seen:

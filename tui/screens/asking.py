@@ -18,6 +18,9 @@ def ask(screen: MainScreen, name: str) -> bool:
     if name in _ASKING and screen.project is not None:
         _ASKING[name](screen, screen.project)
         return True
+    if name.startswith("forget ") and screen.project is not None:
+        _forgotten(screen, name.removeprefix("forget "))
+        return True
     if name.startswith("slice ") and screen.project is not None:
         _apply(screen, screen.project, name.removeprefix("slice "))
         return True
@@ -72,16 +75,16 @@ def _say(screen: MainScreen, project: Project) -> None:
 def _sort(screen: MainScreen, project: Project) -> None:
     from .. import commands
     from ..editing import Completion
-    from ..filters.columns import names
+    from ..filters import columns
     from ..views import listing
 
-    offered = list(dict.fromkeys([*listing.sortable(project), *names(project)]))
+    known = list(dict.fromkeys([*listing.sortable(project), *columns.names(project)]))
 
     def complete(before: str) -> Completion:
         start = 1 if before.startswith(("-", "−")) else 0
-        typed = before[start:].casefold()
-        found = [name for name in offered if name.casefold().startswith(typed)]
-        return Completion(start, [] if found == [before[start:]] else found)
+        found = columns.offered(project, before[start:], known)
+        options = [] if found == [before[start:]] else found
+        return Completion(start, options, titles=columns.titles(project))
 
     screen.ask(
         "sort by",
@@ -144,6 +147,38 @@ def _keep(screen: MainScreen, project: Project) -> None:
     screen.ask("keep as", "", done, among(list(slices.by_name)))
 
 
+def _forget(screen: MainScreen, project: Project) -> None:
+    from ..editing import among
+    from ..refusal import Refused
+
+    slices = _slices(screen)
+    if not slices.by_name:
+        raise Refused(slices.problem or "No filter is kept; N keeps the present one.")
+    screen.ask(
+        "forget filter",
+        "",
+        lambda name: _forgotten(screen, name.strip().removeprefix("@")),
+        among(list(slices.by_name)),
+    )
+
+
+def _forgotten(screen: MainScreen, name: str) -> None:
+    """Removes a kept filter; the one that is set stays, as it is written out."""
+    from ..refusal import Refused
+
+    slices = _slices(screen)
+    if name not in slices.by_name:
+        kept = ", ".join(slices.by_name) or "none"
+        raise Refused(f"No filter is kept as {name}. Kept: {kept}.")
+    try:
+        slices.forget(name)
+    except OSError as error:
+        raise Refused(f"{slices.path} can't be written: {error.strerror}.") from error
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    screen.note(f"Forgotten: @{name}. A filter that was made with it stays as it is.")
+
+
 _LONGEST_KEPT = 200
 """Characters of a search that is kept: it becomes an expression, with marks before some of them."""
 
@@ -173,6 +208,7 @@ _ASKING: dict[str, Callable[[MainScreen, Project], None]] = {
     "search": _search,
     "sort": _sort,
     "keep-filter": _keep,
+    "forget-filter": _forget,
     "range": _range,
     "edges": _edges,
 }

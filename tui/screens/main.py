@@ -404,11 +404,16 @@ class MainScreen(Screen[None]):
                 self.active,
                 self.message,
                 width,
-                self.context().project.unused,
+                self._unused(),
                 self.noted,
             ),
             "tiny": lambda width, height: chrome.tiny(self.context().look, width, height),
         }
+
+    def _unused(self) -> frozenset[str]:
+        """Actions that do nothing with these files, or in the pane as it is."""
+        context = self.context()
+        return context.project.unused | self.panes[self.active].idle(context)
 
     def _update_lines(self) -> None:
         if self.project is not None:

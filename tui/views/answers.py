@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -58,6 +58,7 @@ class AttentionGrid:
             was kept.
         rows, columns: numbers of the tokens that are shown as queries and as keys (special tokens
             may be left out; of cross-attention, queries are the target's and keys the source's).
+        pieces: all tokens as people read them; the same as ``tokens.texts`` if none are given.
         note: what about the numbers is not exact, in words.
         kept: how many weights of each row the files hold; None for all.
         rests: what is left over of each row shown, by model: "" for the only one.
@@ -71,6 +72,7 @@ class AttentionGrid:
     note: str
     kept: int | None = None
     rests: Mapping[str, Floats] = field(default_factory=dict)
+    pieces: Sequence[str] = ()
 
     @cached_property
     def most(self) -> float:
@@ -81,21 +83,25 @@ class AttentionGrid:
 
     @cached_property
     def labels(self) -> list[str]:
-        """The texts of all queries."""
-        return [self.tokens.texts[token] for token in self.rows.tolist()]
+        """All queries as people read them."""
+        return [self._shown[token] for token in self.rows.tolist()]
 
     @cached_property
     def key_labels(self) -> list[str]:
-        """The texts of all keys."""
-        return [self.tokens.texts[token] for token in self.columns.tolist()]
+        """All keys as people read them."""
+        return [self._shown[token] for token in self.columns.tolist()]
 
     def label(self, place: int) -> str:
-        """The text of the query shown in row ``place``."""
-        return self.tokens.texts[int(self.rows[place])]
+        """The query in row ``place`` as people read it."""
+        return self._shown[int(self.rows[place])]
 
     def key_label(self, place: int) -> str:
-        """The text of the key shown in column ``place``."""
-        return self.tokens.texts[int(self.columns[place])]
+        """The key in column ``place`` as people read it."""
+        return self._shown[int(self.columns[place])]
+
+    @property
+    def _shown(self) -> Sequence[str]:
+        return self.pieces or self.tokens.texts
 
     def place(self, token: int | None) -> int | None:
         """The row in which a token is shown as query; None if it is hidden, or is None."""

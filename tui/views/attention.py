@@ -164,6 +164,7 @@ def _attention(p: Project, s: Selection) -> AttentionGrid:
         note=_note(p, s, sides),
         kept=_kept(p, s, sides),
         rests=_rests(p, s, sides, rows.astype(np.int32)),
+        pieces=p.pieces(s.example),
     )
 
 
@@ -284,8 +285,9 @@ def ends_of(words: str) -> tuple[str, str]:
 def edges_of(grid: AttentionGrid, words: str) -> npt.NDArray[np.bool_]:
     """Which edges of a grid are meant: bool [queries, keys]."""
     query, key = ends_of(words)
-    rows = np.array([query in text.casefold() for text in grid.labels], dtype=bool)[:, None]
-    columns = np.array([key in text.casefold() for text in grid.key_labels], dtype=bool)[None, :]
+    texts = [text.casefold() for text in grid.tokens.texts]
+    rows = np.array([query in texts[token] for token in grid.rows.tolist()], dtype=bool)[:, None]
+    columns = np.array([key in texts[token] for token in grid.columns.tolist()], dtype=bool)[None]
     directed = ">" in words.replace("\u2192", ">")
     meant: npt.NDArray[np.bool_] = rows & columns if directed else rows | columns
     return meant

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from collateral import Collateral, Table
 
-from .answers import Field, PairFacts, Said
+from .. import pieces
+from ..filters import columns
+from .answers import Field, PairFacts, Said, Side
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -75,7 +79,7 @@ def _span_text(p: Project, pair: int, span: int) -> str:
         return str(p.a.pairs.cell(name, pair))
     example = int(p.pair_examples[pair])
     start, stop = p.pair_tokens[pair, span].tolist()
-    return " ".join(p.tokens(example).texts[start:stop])
+    return pieces.joined(p.pieces(example)[start:stop])
 
 
 def _label(table: Table, role: str, row: int) -> str | None:
@@ -83,3 +87,51 @@ def _label(table: Table, role: str, row: int) -> str | None:
     column = table.with_role(role)
     value = table.cell(column, row) if column else None
     return None if value is None else str(value)
+
+
+# -- what lists say of it -------------------------------------------------------------------
+
+
+def head(p: Project, row: int, read: tuple[list[str], list[str]] | None) -> tuple[str, str]:
+    """Id and text (white space squeezed) of one example.
+
+    Args:
+        read: ids and texts of all, if they were read; else only this one's part of the file is.
+    """
+    if read is not None:
+        name, words = (column[row] for column in read)
+    else:
+        name, words = (str(p.a.examples.cell(what, row)) for what in ("id", "text"))
+    return name, " ".join(words.split())
+
+
+def common_start(ids: Sequence[str]) -> str:
+    """What all ids begin with, up to a separator; "" for one id."""
+    if len(ids) < 2:
+        return ""
+    both = zip(min(ids), max(ids), strict=False)  # what these two share, all share
+    common = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], both))
+    return common[: max(common.rfind(mark) for mark in "-_/.: ") + 1]
+
+
+def correct(p: Project, side: Side, row: int) -> bool | None:
+    """Whether a model got an example right; None if that is unknown."""
+    examples = p.file(side).examples
+    column = examples.with_role("correct")
+    if column is None or examples.columns[column] != "boolean":
+        return None
+    return {1: True, 0: False}.get(int(p.codes("examples", side, column)[0][row]))
+
+
+def score_column(p: Project) -> str | None:
+    """The column with the score of each example, if all files have it."""
+    name = p.a.examples.with_role("score")
+    kinds = {file.examples.columns.get(name) for file in p.files} if name else set()
+    return name if kinds == {"continuous"} else None
+
+
+def score(p: Project, side: Side, row: int) -> float | None:
+    """The score of an example, NaN where unknown; None if the file has no scores."""
+    if (name := p.score_column) is None:
+        return None
+    return float(columns.numbers(p, columns.Column("examples", name, side, "continuous"))[row])

@@ -8,7 +8,7 @@ same tokens in both files; a file may lack some.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -72,6 +72,26 @@ def _same_points(a: Collateral, b: Collateral) -> bool:
     )
 
 
+def numbered(p: Project, points: Collection[int]) -> Ints:
+    """Numbers of points as an array; those of a set that does not change are kept."""
+
+    def make() -> Ints:
+        return np.fromiter(points, dtype=np.int32, count=len(points))
+
+    return p.once(("numbers", points), make) if isinstance(points, frozenset) else make()
+
+
+def marked_examples(p: Project, marked: frozenset[int]) -> frozenset[int]:
+    """Rows of the examples that have a marked point."""
+
+    def make() -> frozenset[int]:
+        there = np.zeros(p.limits.examples, dtype=bool)
+        there[p.points.examples[numbered(p, marked)]] = True
+        return frozenset(np.flatnonzero(there).tolist())
+
+    return p.once(("marked", marked), make) if marked else frozenset()
+
+
 def mentions(p: Project, example: int) -> list[Mention]:
     """The points of an example, grouped by the span they belong to, in token order."""
     return p.once(("mentions", example), lambda: _mentions(p, example))
@@ -88,7 +108,14 @@ def _mentions(p: Project, example: int) -> list[Mention]:
             found[-1] = Mention((*last.points, point), last.token, words)
         else:
             found.append(Mention((point,), token, words))
-    return found
+    return [mention._replace(text=_readable(p, mention)) for mention in found]
+
+
+def _readable(p: Project, mention: Mention) -> str:
+    """What a mention is called: if that is a token, as people read it."""
+    example = int(p.points.examples[mention.points[0]])
+    token = mention.text == p.tokens(example).texts[mention.token]
+    return p.pieces(example)[mention.token] if token else mention.text
 
 
 def _row(p: Project, point: int) -> tuple[Table, int]:
@@ -106,7 +133,10 @@ def point_words(p: Project, side: Side, point: int, colouring: str) -> str:
     table, column = column_of(file, colouring)
     value = table.cell(column, row if table is file.points else example) if column else None
     what = f" · {column} {_words(value)}" if column else ""
-    return f"{file.points.cell('text', row)}{what} · {name} {sentence}"
+    token, words = int(p.points.tokens[point, 0]), str(file.points.cell("text", row))
+    if words == p.tokens(example).texts[token]:
+        words = p.pieces(example)[token]
+    return f"{words}{what} · {name} {sentence}"
 
 
 def _words(value: object) -> str:

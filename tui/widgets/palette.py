@@ -12,7 +12,8 @@ from textual.content import Content
 from textual.markup import escape
 
 from .. import state
-from ..actions import ACTIONS, shown
+from ..actions import BY_NAME, shown
+from ..palette_words import TITLES
 from ..text import clean
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ _MAX_EXAMPLES = 20
 
 
 class _Entry(NamedTuple):
-    """One thing to find, in words that are safe to show."""
+    """One thing to find, in words that are safe to show; name is another word to find it by."""
 
     text: str
     help: str
     selection: Selection | None
     action: str
+    name: str = ""
 
     @classmethod
     def of(cls, words: str, about: str, selection: Selection) -> _Entry:
@@ -57,6 +59,8 @@ class Everything(Provider):
             entries += self._selectable(screen.project, screen.selection)
         for entry in entries:
             score, places = matcher.fuzzy_search.match(matcher.query, entry.text)
+            if not score and entry.name:  # what the settings and the key page call it
+                score = matcher.fuzzy_search.match(matcher.query, entry.name)[0]
             if score > 0:
                 yield self._hit(score, entry, places)
         if screen.project is not None:
@@ -77,10 +81,13 @@ class Everything(Provider):
         return partial(screen.action_do, entry.action)
 
     def _actions(self) -> Iterator[_Entry]:
-        for action in ACTIONS:
-            if not action.name.startswith(("move-", "page-", "pan-")):
-                name = action.name.replace("-", " ")
-                yield _Entry(f"{name}  ({shown(action.keys[0])})", action.help, None, action.name)
+        screen = cast("MainScreen", self.screen)
+        unused = screen.project.unused if screen.project is not None else ()
+        for name, title in TITLES.items():
+            action = BY_NAME[name]
+            key = f"  ({shown(action.keys[0])})" if action.keys else ""
+            if name not in unused:
+                yield _Entry(f"{title}{key}", action.help, None, name, name.replace("-", " "))
 
     def _selectable(self, project: Project, s: Selection) -> Iterator[_Entry]:
         for name, metric in project.metrics.items():
@@ -108,9 +115,9 @@ class Everything(Provider):
 
     def _tokens(self, project: Project, s: Selection) -> Iterator[_Entry]:
         """The tokens of the example that are queries of this kind of attention."""
-        texts = project.tokens(s.example).texts
+        shown_pieces = project.pieces(s.example)
         for token in project.kind_tokens(s.example, s.kind)[0]:
-            words = f"token {token} {clean(texts[token])}"
+            words = f"token {token} {clean(shown_pieces[token])}"
             yield _Entry.of(words, "query of the attention", state.choose_tokens(s, token, None))
 
     def _kept(self, screen: MainScreen) -> Iterator[_Entry]:
@@ -120,6 +127,8 @@ class Everything(Provider):
         screen.slices = screen.slices or Slices()
         for name, text in screen.slices.by_name.items():
             yield _Entry(f"filter @{name}", clean(text), None, f"slice @{name}")
+        for name, text in screen.slices.by_name.items():
+            yield _Entry(f"forget filter {name}", clean(text), None, f"forget {name}")
 
     def _heads(self, project: Project, s: Selection) -> Iterator[_Entry]:
         """Every kind of attention, if there are several, and every head of each."""

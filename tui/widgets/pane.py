@@ -103,11 +103,12 @@ class PaneWidget(CellsWidget):
         look = context.look
         canvas = Canvas(width, height, ascii_only=look.ascii)
         title = self._full_title(note)
+        spare = "" if context.project.two else context.project.name("A")  # the top line has it
         for y in range(height):
             # only the upper edge tells where the keys go: a bright right edge would cost the
             # whole row, as Textual crops what it sends on the right alone
             ink = look.accent if context.focused and y == 0 else look.muted
-            canvas.put(0, y, frame_row(y, width, height, title, look.ascii), ink)
+            canvas.put(0, y, frame_row(y, width, height, title, look.ascii, spare), ink)
         canvas.blit(1, 1, picture)
         self.present(canvas)
 

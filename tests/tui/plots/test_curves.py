@@ -49,10 +49,10 @@ def test_golden_ascii_has_whiskers_and_all_the_axes() -> None:
     assert curves([NEAR, FAR], ASCII, 50, 13, current=5).text().split("\n") == [
         " o coreferent 400   x not coreferent 508",
         "     |                                   :      |",
-        "   .8+                                   x......x",
-        "     |                            x......:|",
-        "   .6+        |     x|         ... |     :",
-        "     |ox.....x...... ......x...          :",
+        "   .8+                                   x~~~~~~x",
+        "     |                            x~~~~~~:|",
+        "   .6+        |     x|         ~~~ |     :",
+        "     |ox~~~~~x~~~~~~ ~~~~~~x~~~          :",
         "     ||......o      |       |            :",
         "   .4+       |......o      |             :",
         "     |               ......o......o      |",
@@ -100,6 +100,25 @@ def test_intervals_are_fainter_than_the_line_and_two_of_them_are_told_apart() ->
     assert {alone.char(20, 2), both.char(20, 2), both.char(20, 8)} == {"⠅", "⢕"}
     lines = [y for y in range(1, 9) if not alone.ink(20, y).dim]
     assert len(lines) == 1 and alone.ink(20, lines[0]).fg == LOOK.category(0)[0]
+
+
+@pytest.mark.parametrize("look", [LOOK, ASCII])
+def test_many_curves_in_little_room_have_intervals_at_the_current_layer(look: Look) -> None:
+    """Elsewhere they may be anything; with more room, all of them are drawn."""
+
+    def drawn(spread: float, height: int, at_current: float = 0.4) -> str:
+        some = []
+        for number in range(4):
+            ends = np.full(7, spread)
+            ends[3] = at_current
+            ends[0 if number == 0 else 6] = 2.0  # the range is the same
+            mean = np.array([number + 0.1 * layer for layer in range(7)])
+            some.append(Series(f"{number}", mean, mean - ends, mean + ends, number))
+        return curves(some, look, 61, height, current=3).text()
+
+    assert drawn(0.1, 16) == drawn(0.9, 16)
+    assert drawn(0.1, 16) != drawn(0.1, 16, at_current=1.5)
+    assert drawn(0.1, 40) != drawn(0.9, 40)
 
 
 def test_values_in_one_place_stand_beside_each_other() -> None:

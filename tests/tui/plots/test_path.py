@@ -74,3 +74,10 @@ def test_names_stand_at_their_stops_and_do_not_cover_each_other() -> None:
     text = canvas.text()
     assert text.startswith("0") and text.endswith("11")
     assert "12" not in text and "13" not in text
+
+
+def test_numbers_of_two_ways_never_run_together() -> None:
+    canvas = Canvas(9, 1)
+    for_each = [np.array([[place / 9 + 0.01, 0.5]]) for place in (0, 2, 3, 5)]
+    draw_routes(canvas, [Route(at, [f"1{n}"], Ink()) for n, at in enumerate(for_each)], LOOK)
+    assert canvas.text().replace("⠂", " ").split() == ["10", "12"]

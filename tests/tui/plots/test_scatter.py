@@ -243,10 +243,13 @@ def test_class_legend() -> None:
     assert class_legend(labels, counts, Look(ascii=True), 40).text() == (
         "o coreferent 400  x not coreferent 1,508"
     )
-    assert (
-        class_legend(labels, counts, Look(), 30, unknown=3).text()
-        == "■ not corefere… 1,508  +2 more"
+    assert class_legend(labels, counts, Look(), 46, unknown=3).text() == (
+        "● corefer… 400  ■ not cor… 1,508  ? unknown 3"
     )
+    assert (
+        class_legend(labels, counts, Look(), 30, unknown=3).text() == "● coref…  ■ not c…  ? unkno…"
+    )
+    assert class_legend(labels, counts, Look(), 18, unknown=3).text() == "■ not co…  +2 more"
     assert class_legend(labels, counts, Look(), 9).text() == "+2 more"
 
 

@@ -87,14 +87,14 @@ class Links(Way):
     def _pair(self, c: Context, canvas: Canvas, links: HeadLinks) -> None:
         """Both tokens with their places, and what the chosen head gives them."""
         s, look = c.selection, c.look
-        texts = c.project.tokens(s.example).texts
+        texts = c.project.pieces(s.example)
         value = float(links.weights[s.head_layer, s.head])
         number = _written(value, links).replace("-", look.marks.minus)
         end = f"  {s.head_name} {number}"
-        words = (
-            f"{texts[links.query]} {links.query} {look.marks.right} {texts[links.key]} {links.key}"
+        words = f"{texts[links.query]} {links.query} → {texts[links.key]} {links.key}"
+        x = canvas.put(
+            0, 0, text.cut(text.clean(words, look.ascii), canvas.width - len(end)), look.accent
         )
-        x = canvas.put(0, 0, text.cut(words, canvas.width - len(end)), look.accent)
         canvas.put(x, 0, end)
 
     def _draw_list(
@@ -171,6 +171,10 @@ class Links(Way):
         if place is None or place >= len(order):
             return c.selection
         return _with_head(c, c.selection, order[place][0], order[place][1])
+
+    def idle(self, c: Context) -> frozenset[str]:
+        """All heads are in the list: there is no more, and no less."""
+        return frozenset({"more", "less"})
 
     def copy(self, c: Context) -> str:
         """What every head gives the pair of tokens."""

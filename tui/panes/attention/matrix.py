@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ... import state, text
@@ -66,12 +68,23 @@ class Matrix(Way):
             number = "undefined"
         elif grid.kept is not None and value == 0:
             number = "not kept"
-        words = f"{grid.label(query)} {c.look.marks.right} {grid.key_label(key)}"
-        places = f"  tokens {int(grid.rows[query])} {c.look.marks.right} {int(grid.columns[key])}"
+        words = text.clean(f"{grid.label(query)} → {grid.key_label(key)}", c.look.ascii)
+        places = f"  tokens {int(grid.rows[query])} → {int(grid.columns[key])}"
+        places = text.clean(places, c.look.ascii)
         x = canvas.put(0, y, text.cut(words, canvas.width - len(number) - 2), c.look.accent)
         x = canvas.put(x + 2, y, number.replace("-", c.look.marks.minus))
         if x + len(places) <= canvas.width:
             canvas.put(x, y, places, c.look.muted)
+
+    def act(self, c: Context, name: str) -> Selection | None:
+        """Minus goes back to the overview of the layer's heads, from which plus leads here."""
+        if name == "less":
+            return replace(c.selection, attention_view="layer", combine="head")
+        return None
+
+    def idle(self, c: Context) -> frozenset[str]:
+        """There is nothing nearer than the matrix."""
+        return frozenset({"more"})
 
     def move(self, c: Context, dx: int, dy: int) -> Selection:
         """The next query, the next key."""

@@ -250,6 +250,10 @@ class Overview(Way):
             return self.enter(c)
         return None
 
+    def idle(self, c: Context) -> frozenset[str]:
+        """From all layers nothing is further off."""
+        return frozenset({"less"} if self._all else ())
+
     def copy(self, c: Context) -> str:
         """The chosen head's name."""
         return c.selection.head_name

@@ -48,7 +48,8 @@ class AttentionPane(Pane):
         "computed them. A row is a **query** (the token that attends), a column a **key** (the "
         "token that is attended to); a row sums to 1. `v` changes the view:\n\n"
         "- **matrix**: a coloured cell per pair of tokens; the arrows move the cursor, its value "
-        "stands below, with the places of both tokens (counted from 0).\n"
+        "stands below, with the places of both tokens (counted from 0). `-` goes back to the "
+        "overview of the heads.\n"
         "- **map**: queries on the left, keys on the right, a line per edge. At first the edges "
         "of the chosen pair's second span (the pronoun) with their weights; `↑` `↓` choose "
         "another query, `←` `→` change between edges *from* and edges *to* the token. `esc` shows "
@@ -145,6 +146,10 @@ class AttentionPane(Pane):
         """What the way can do, such as to show more or fewer edges."""
         return self._way(c).act(c, name)
 
+    def idle(self, c: Context) -> frozenset[str]:
+        """What the way has no use for."""
+        return self._way(c).idle(c)
+
     def gist(self, c: Context, width: int) -> Canvas:
         """The strongest edges between ordinary tokens."""
         canvas = Canvas(width, 1, ascii_only=c.look.ascii)
@@ -155,7 +160,8 @@ class AttentionPane(Pane):
         x = canvas.put(0, 0, attention_views.heads_words(c.project, c.selection), c.look.muted)
         for query, key in largest_edges(grid, 4, ordinary=True):
             value = c.look.number(float(grid.weights[query, key]), signed=grid.difference)
-            words = f"{grid.label(query)}{c.look.marks.right}{grid.key_label(key)} {value}"
+            words = f"{grid.label(query)}→{grid.key_label(key)} {value}"
+            words = text.clean(words, c.look.ascii)
             if x + 2 + text.width(words) > width:
                 break
             x = canvas.put(x + 2, 0, words)

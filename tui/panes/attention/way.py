@@ -65,6 +65,10 @@ class Way:
         """Another action; None if it has no use for it."""
         return None
 
+    def idle(self, c: Context) -> frozenset[str]:
+        """Names of actions for which it has no use now, though other ways have."""
+        return frozenset()
+
     def copy(self, c: Context) -> str:
         """The weight under the cursor with its tokens."""
         grid = grid_of(c)
