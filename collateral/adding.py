@@ -38,6 +38,7 @@ class Adding(Begun):
             ValueError: the id was used before, the tokens contradict each other or the text, or a
                 value does not fit its column.
         """
+        self._checkpoint()
         where = f"example {example_id!r}"
         self._rows.check_id("examples", example_id)
         with about(where):

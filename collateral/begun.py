@@ -12,13 +12,17 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from . import layout, sections
+from . import described, layout, sections
 from .growing import Growing
 from .records import AttentionRecords
 from .rows import Rows
 from .schema import FORMAT, Column, Measure, Meta, Metric, Side, TableName, from_map, to_map
 from .sink import Sink
 from .version import now, version
+
+LEAST_BETWEEN = 1 << 18
+"""After so many bytes all pending rows are written; in a large file after a sixteenth of it, so
+that this makes few blocks in a file of any size."""
 
 
 class Begun:
@@ -51,16 +55,32 @@ class Begun:
         shapes = sections.declared(
             self._meta, self._rows.columns, self._metrics, self._measures, {}
         )
-        head = {"magic": layout.MAGIC, "format": list(FORMAT), "meta": to_map(self._meta)}
+        stated = {**to_map(self._meta), layout.DESCRIBED: self._described()}
+        head = {"magic": layout.MAGIC, "format": list(FORMAT), "meta": stated}
         packed = layout.pack(head)
         if len(packed) > layout.MAX_HEAD:
             raise ValueError(f"settings and notes take {len(packed)} bytes, too many for the head")
         self._sink = Sink(self.path)
+        self._flushed = 0
         self._head = (self._sink.write(packed), len(packed), layout.checksum(packed))
-        for name, shape in shapes.items():
-            self._sections[name] = Growing(self._sink, name, shape)
+        self._begin(shapes)
         lengths = self._rows.lengths
         self._attention = AttentionRecords(self._sink, self._meta, lengths, self._sections)
+
+    def _begin(self, shapes: Mapping[str, sections.Shape]) -> None:
+        """Begins the sections that are there from the start."""
+        labels: dict[str, Growing] = {}
+        for table, columns in self._rows.columns.items():
+            for column, description in columns.items():
+                if description.kind == "categorical":
+                    key = f"{table}/{column}"
+                    labels[key] = self._optional(f"{sections.LABELS}/{key}")
+        for name, shape in shapes.items():
+            self._sections[name] = Growing(self._sink, name, shape, labels.get(name))
+
+    def _described(self) -> dict[str, Any]:
+        """What the index will say of tables, metrics and measures, for who must do without it."""
+        return described.as_maps(self._rows.columns, self._metrics, self._measures)
 
     def _check_described(self) -> None:
         """Whether a reader will take all that the file says about itself."""
@@ -100,6 +120,15 @@ class Begun:
             assert shape is not None, name
             self._sections[name] = Growing(self._sink, name, shape)
         return self._sections[name]
+
+    def _checkpoint(self) -> None:
+        """Flushes what is pending now and then, so that a cut file holds most of its rows."""
+        if self._sink.offset - self._flushed < max(LEAST_BETWEEN, self._sink.offset // 16):
+            return
+        for name, section in self._sections.items():
+            if name != "attention/directory":  # the records say it all
+                section.flush()
+        self._flushed = self._sink.offset
 
     def _counts(self) -> dict[str, int]:
         return {**self._rows.counts, "attention": self._attention.count}

@@ -73,14 +73,15 @@ class Writer(Adding):
             layout_fingerprint=hashlib.sha256(both).hexdigest(),
             counts=self._counts(),
         )
+        described = self._described()
         return {
             "record": "index",
             "head": list(self._head),
             "meta": to_map(meta),
-            "tables": {name: to_map(columns) for name, columns in self._rows.columns.items()},
+            "tables": described["tables"],
             "categories": self._rows.categories(),
-            "metrics": to_map(list(self._metrics.values())),
-            "measures": to_map(list(self._measures.values())),
+            "metrics": described["metrics"],
+            "measures": described["measures"],
             "summaries": to_map(list(self._summaries.values())),
             "sections": {name: section.describe() for name, section in self._sections.items()},
         }
