@@ -105,7 +105,7 @@ class Attention:
             CollateralError: it is wrong.
         """
         entry = Entry(*self._directory[row].tolist())
-        if not self._plausible(entry):
+        if not self.plausible(entry):
             raise self._source.error(f"row {row} of the directory of attention records is wrong")
         return entry
 
@@ -113,7 +113,8 @@ class Attention:
         """Whether this version can read it."""
         return entry.encoding < len(layout.ENCODING_NAMES)
 
-    def _plausible(self, entry: Entry) -> bool:
+    def plausible(self, entry: Entry) -> bool:
+        """Whether a record of this kind and size can lie there."""
         inside = entry.offset >= self._source.head_end
         inside &= entry.offset + entry.length <= self._source.index_at
         if entry.example >= self._meta.counts["examples"]:

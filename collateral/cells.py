@@ -68,7 +68,8 @@ class Cells:
         if column.kind == "categorical" and (value is None or isinstance(value, str)):
             labels = self._labels.setdefault(key, {})
             if value is not None and value not in labels:
-                self._size(key, where, value)
+                if (size := self._size(key, where, value)) > layout.MAX_RECORD // 2:
+                    raise ValueError(f"{where}: a label of {size} bytes is too large")
                 if len(labels) >= layout.MAX_LABELS:
                     what = f"{where}: column {key} has more than {layout.MAX_LABELS} labels"
                     raise ValueError(f"{what}; make it a text column")
@@ -137,6 +138,10 @@ class Cells:
             return -1
         labels = self._labels.setdefault(key, {})
         return labels.setdefault(label, len(labels))
+
+    def labels(self, key: str) -> dict[str, int]:
+        """The labels of a categorical column so far, in order, with their numbers."""
+        return self._labels.get(key, {})
 
     def categories(self, columns: Mapping[TableName, Mapping[str, Column]]) -> dict[str, list[str]]:
         """The labels of every categorical column, in the order of their numbers."""

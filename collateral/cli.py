@@ -1,4 +1,4 @@
-"""``interpret-collateral``: looks at, checks and exports collateral files."""
+"""``interpret-collateral``: looks at, checks, exports and recovers collateral files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    parser = _Parser(prog=PROGRAM, description="Looks at, checks and exports collateral files.")
+    parser = _Parser(
+        prog=PROGRAM, description="Looks at, checks, exports and recovers collateral files."
+    )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("info", help="say what is in a file")
@@ -39,6 +41,15 @@ def _parser() -> _Parser:
     show.add_argument("--json", action="store_true", help="as JSON, all of it")
     check = commands.add_parser("verify", help="read and check everything; status 1 on damage")
     check.add_argument("file", metavar="FILE")
+    keep = commands.add_parser(
+        "recover",
+        help="write what is whole of a cut or damaged file to another",
+        description="Writes what is whole of a cut or damaged file to another, which can be opened "
+        "and verified, and says what was kept and what was lost.",
+    )
+    keep.add_argument("file", metavar="IN", help="the file, which is only read")
+    keep.add_argument("target", metavar="OUT", help="the file to write")
+    keep.add_argument("--force", action="store_true", help="OUT may be there already")
     out = commands.add_parser("export", help="write a part of a file as CSV, JSON or npz")
     out.add_argument("file", metavar="FILE")
     out.add_argument("--what", required=True, metavar="WHAT", help=export.KNOWN)
@@ -82,6 +93,8 @@ def _fail(message: str, status: int) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.command == "recover":
+        return _recover(options)
     with open_file(options.file) as c:
         if options.command == "info":
             if options.json:
@@ -95,6 +108,16 @@ def _run(options: argparse.Namespace) -> int:
         return 0
 
 
+def _recover(options: argparse.Namespace) -> int:
+    from .recover import recover  # only who recovers needs it
+
+    kept = recover(options.file, options.target, force=options.force)
+    print(printable(f"{options.target}: recovered from {options.file}"))
+    for line in kept.lines():
+        print(f"  {printable(line)}")
+    return 0
+
+
 def _verify(c: Collateral) -> int:
     found = 0
     for fault in c.verify():
@@ -105,7 +128,10 @@ def _verify(c: Collateral) -> int:
         print(f"... and {found - _SHOWN_FAULTS} more")
     if found:
         faults = "1 fault" if found == 1 else f"{found} faults"
-        message = f"{c.path} has {faults}. Copy it again or extract it again."
+        message = (
+            f"{c.path} has {faults}. Copy it again or extract it again; or keep what is whole: "
+        )
+        message += f"{PROGRAM} recover FILE NEW-FILE"
         return _fail(message, 1)
     counts = c.meta.counts
     print(printable(f"{c.path}: no fault found"))

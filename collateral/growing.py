@@ -23,12 +23,16 @@ BLOCK_ROWS = 1024
 class Growing:
     """One named array, or list of texts or of tokens, that grows and is flushed in blocks.
 
+    Args:
+        before: what the rows refer to; it is flushed before each of their blocks, so that a file
+            that is cut between the two can be understood.
+
     Attributes:
         count: rows so far.
     """
 
-    def __init__(self, sink: Sink, name: str, shape: Shape) -> None:
-        self.name, self.shape = name, shape
+    def __init__(self, sink: Sink, name: str, shape: Shape, before: Growing | None = None) -> None:
+        self.name, self.shape, self._before = name, shape, before
         self.count = 0
         self._sink = sink
         self._blocks: list[tuple[int, ...]] = []
@@ -129,6 +133,8 @@ class Growing:
         self._put(len(rows), layout.pack_before_data(fields, len(data)), data)
 
     def _put(self, count: int, *parts: bytes) -> None:
+        if self._before is not None:
+            self._before.flush()
         offset = self._sink.write(*parts)
         length = sum(map(len, parts))
         self._blocks.append((self.count, count, offset, length, layout.checksum(*parts)))

@@ -17,8 +17,11 @@ MAGIC = "interpret-collateral"
 HEAD_START = b"\x83\xa5magic\xb4" + MAGIC.encode()
 """The first bytes of every file: a map of three, "magic", the magic string."""
 
+DESCRIBED = "described"
+"""Key of the head's "meta": what the index says of tables, metrics and measures."""
+
 TRAILER_MAGIC = b"ITPCTRLR"
-_TRAILER_LEAD = b"\xc4\x28"  # msgpack bin of 40 bytes
+TRAILER_LEAD = b"\xc4\x28"  # msgpack bin of 40 bytes
 _TRAILER = struct.Struct("<2s8sQQQII")
 TRAILER_SIZE = _TRAILER.size
 
@@ -175,7 +178,7 @@ def unpack_version(data: bytes) -> tuple[int, int] | None:
 def pack_trailer(index_offset: int, index_length: int, index_checksum: int) -> bytes:
     """The last bytes of a file: a msgpack ``bin`` of fixed length that says where the index is."""
     size = index_offset + index_length + TRAILER_SIZE
-    fields = (_TRAILER_LEAD, TRAILER_MAGIC, index_offset, index_length, size, index_checksum)
+    fields = (TRAILER_LEAD, TRAILER_MAGIC, index_offset, index_length, size, index_checksum)
     own = checksum(_TRAILER.pack(*fields, 0)[:-4])
     return _TRAILER.pack(*fields, own)
 
@@ -189,7 +192,7 @@ def unpack_trailer(data: bytes, size: int) -> tuple[int, int, int]:
     if len(data) != TRAILER_SIZE:
         raise ValueError("too short for a trailer")
     lead, magic, offset, length, stated, check, own = _TRAILER.unpack(data)
-    if lead != _TRAILER_LEAD or magic != TRAILER_MAGIC or own != checksum(data[:-4]):
+    if lead != TRAILER_LEAD or magic != TRAILER_MAGIC or own != checksum(data[:-4]):
         raise ValueError("no trailer")
     if stated != size or offset + length + TRAILER_SIZE != size or length > MAX_INDEX:
         raise ValueError("the trailer's offsets do not fit the file")

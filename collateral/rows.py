@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -63,6 +64,7 @@ class Rows:
             key = f"{table}/{name}"
             if columns[name].kind == "categorical":
                 value = self._cells.code(key, value)
+                self._keep_labels(key)
             self._sections[key].append(value, size)
         if table in self._ids:
             self._ids[table].add(values["id"])
@@ -106,6 +108,7 @@ class Rows:
             key = f"{table}/{name}"
             if columns[name].kind == "categorical":
                 column_values = self._cells.codes(key, column_values)
+                self._keep_labels(key)
             self._sections[key].append_all(column_values, sizes)
         if table in self._ids:
             self._ids[table].update(values["id"])
@@ -114,6 +117,13 @@ class Rows:
             self._last[table] = int(examples[-1])
             self.counts[table] += count
         return first
+
+    def _keep_labels(self, key: str) -> None:
+        """Adds the labels of a column that are new to their section."""
+        labels, section = self._cells.labels(key), self._sections[f"{sections.LABELS}/{key}"]
+        if new := len(labels) - section.count:
+            for label in reversed(list(itertools.islice(reversed(labels), new))):
+                section.append(label, len(label.encode()) + 5)
 
     def check_id(self, table: TableName, name: str) -> None:
         """Whether a row may have this id.

@@ -128,7 +128,14 @@ class Section:
         Raises:
             CollateralError: the block is damaged.
         """
-        block = self.place(number)
+        return self.block(self.place(number))
+
+    def block(self, block: Block) -> Any:
+        """The rows of a block that lies anywhere, of an array or a list.
+
+        Raises:
+            CollateralError: it is damaged, or none of this section.
+        """
         return self._decode(block, self.source.record(block))
 
     def _block(self, number: int) -> Any:

@@ -26,6 +26,8 @@ COLUMN_TYPES: dict[Kind, str] = {
 ARRAY_TYPES = ("<f4", "<f8", "<i4", "<u8", "|u1")
 UNKNOWN_BOOLEAN = 255
 SOURCE = "examples/@source"
+LABELS = "labels"
+"""Group of sections: the labels of each categorical column, for who must do without the index."""
 VALUE_NORM, VALUE_NORM_PLACES = "value_norm", "value_norm_places"
 """Groups of sections, one section of each per kind of attention: value norms, and of whom."""
 ALWAYS: dict[TableName, dict[str, Column]] = {
@@ -112,8 +114,8 @@ def _heads(what: str, metric: Metric, meta: Meta) -> tuple[int, int]:
 def optional(name: str, meta: Meta) -> Shape | None:
     """The shape of a section that a file may have.
 
-    That is coordinates of a layer, a quality, value norms of a kind of attention, or how many
-    tokens of each example are the source's.
+    That is coordinates of a layer, a quality, value norms of a kind of attention, how many tokens
+    of each example are the source's, or the labels of a column.
 
     Raises:
         ValueError: the name says coordinates or value norms, but of no hidden state or kind.
@@ -121,6 +123,8 @@ def optional(name: str, meta: Meta) -> Shape | None:
     if name == SOURCE:
         return Shape("array", "<i4", (), "examples")
     group, _, rest = name.partition("/")
+    if group == LABELS:
+        return Shape("texts", "", (), "")
     if group in (VALUE_NORM, VALUE_NORM_PLACES):
         kind = meta.kind(rest)
         if kind is None:

@@ -21,6 +21,10 @@ _FOREIGN = (
 )
 _MAKE = "Make a collateral file with: interpret-extract run"
 _AGAIN = "Copy it again or extract it again."
+_CUT = (
+    "Was the extraction or a copy interrupted? Copy it again or extract it again; or keep what is "
+    "whole of it: interpret-collateral recover FILE NEW-FILE"
+)
 _VERSION_AT = len(layout.HEAD_START)
 
 
@@ -136,27 +140,49 @@ class Source:
         Raises:
             CollateralError: it is no collateral file, of another version, cut or damaged.
         """
-        self._check_start()
+        self.check_start()
+        index = self.index_at_end()
+        start, length, check = self.head_place(index)
+        head = self.record(Block(0, 0, start, length, check))
+        self.head_end = length
+        return index, head
+
+    def index_at_end(self) -> dict[str, Any]:
+        """The index, by what the end of the file says.
+
+        Raises:
+            CollateralError: the end is cut, or the index is damaged.
+        """
         try:
             trailer = self.read(max(0, self.size - layout.TRAILER_SIZE), layout.TRAILER_SIZE)
             offset, length, check = layout.unpack_trailer(trailer, self.size)
         except (ValueError, CollateralError):
             raise self.error(
-                "is cut: its end, where the index stands, is missing or damaged",
-                "Was the extraction or a copy interrupted? " + _AGAIN,
+                "is cut: its end, where the index stands, is missing or damaged", _CUT
             ) from None
-        index = self.record(Block(0, 0, offset, length, check))
+        self.index_at = offset
+        return self.record(Block(0, 0, offset, length, check))
+
+    def head_place(self, index: dict[str, Any]) -> tuple[int, int, int]:
+        """Where the head begins, its bytes and its checksum, as the index says.
+
+        Raises:
+            CollateralError: it does not say so, or the head cannot be there.
+        """
         place = index.get("head")
         if not (isinstance(place, list) and len(place) == 3 and all(type(n) is int for n in place)):
             raise self.error("the index does not say where the head is")
         start, length, check = place
-        if start != 0 or not _VERSION_AT < length <= min(layout.MAX_HEAD, offset):
+        if start != 0 or not _VERSION_AT < length <= min(layout.MAX_HEAD, self.index_at):
             raise self.error("the index says that the head is where it cannot be")
-        head = self.record(Block(0, 0, start, length, check))
-        self.head_end, self.index_at = length, offset
-        return index, head
+        return start, length, check
 
-    def _check_start(self) -> None:
+    def check_start(self) -> None:
+        """Whether the file begins as a collateral file does, of a version that is read here.
+
+        Raises:
+            CollateralError: no.
+        """
         if self.size == 0:
             raise self.error("is empty", _MAKE)
         start = self.read(0, min(self.size, _VERSION_AT + 64))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import layout
+from . import described, layout
 from .attention import Attention, Entry
 from .errors import CollateralError
 from .schema import Meta, from_map, to_map
 from .section import Section
+from .sections import LABELS
 from .source import Source
 from .table import Table
 
@@ -43,8 +44,7 @@ def faults(
     yield from _places(spans)
     if found:
         return  # what refers to damaged records would only repeat what was said
-    checks = (_head, _examples, _points, _pairs, _items, _columns, _numbers, _sources, _norms)
-    for check in checks:
+    for check in _CHECKS:
         yield from _guarded(check(c))
     for row in range(len(attention)):
         yield from _guarded(_sides(c, attention, row))
@@ -101,7 +101,7 @@ def _attention_record(
     try:
         _check_bytes(source, entry.offset, entry.length, entry.checksum)
         if attention.known(entry):
-            _check_attention(source, attention, entry)
+            check_attention(source, attention, entry)
     except CollateralError as error:
         yield f"{name}: {error.what}"
 
@@ -115,7 +115,7 @@ def _check_bytes(source: Source, offset: int, length: int, checksum: int) -> Non
         raise source.error(f"is damaged: bytes {offset} to {offset + length} have changed")
 
 
-def _check_attention(source: Source, attention: Attention, entry: Entry) -> None:
+def check_attention(source: Source, attention: Attention, entry: Entry) -> None:
     """The record says what the directory says of it, and its weights are weights."""
     info, encoding = attention.info(entry), attention.encoding(entry)
     fields = {
@@ -166,6 +166,31 @@ def _head(c: Collateral) -> Iterator[str]:
     same = (layout.pack(stated[k]) == layout.pack(known[k]) for k in known if k not in _FILLED_IN)
     if not all(same):
         yield "head and index describe the file differently"
+    yield from _described(c)
+
+
+def _described(c: Collateral) -> Iterator[str]:
+    """What the head says of tables, metrics and measures is what the index says."""
+    stated = c._head["meta"].get(layout.DESCRIBED)  # since 1.1
+    if stated is None:
+        return
+    try:
+        stated = described.as_maps(*described.stated(stated))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        yield f"the head is wrong: {error}"
+        return
+    tables = [table for table in (c.examples, c.points, c.pairs, c.items) if table.columns]
+    columns = {table.name: {name: table.describe(name) for name in table} for table in tables}
+    if layout.pack(stated) != layout.pack(described.as_maps(columns, c.metrics, c.measures)):
+        yield "head and index describe tables, metrics or distances differently"
+
+
+def _kept_labels(c: Collateral) -> Iterator[str]:
+    for table in (c.examples, c.points, c.pairs, c.items):
+        for name, kind in table.columns.items():
+            section = c._sections.get(f"{LABELS}/{table.name}/{name}")
+            if kind == "categorical" and section and tuple(section.all()) != table.labels(name):
+                yield f"the labels of column {name!r} of {table.name} are not those of the index"
 
 
 def _examples(c: Collateral) -> Iterator[str]:
@@ -276,3 +301,17 @@ def _norms(c: Collateral) -> Iterator[str]:
             norms = c.value_norms(row, kind.name)
             if not (np.isfinite(norms).all() and (norms >= 0).all()):
                 yield f"the {kind.name} value norms of example {row} are not numbers from 0 up"
+
+
+_CHECKS = (
+    _head,
+    _examples,
+    _points,
+    _pairs,
+    _items,
+    _columns,
+    _kept_labels,
+    _numbers,
+    _sources,
+    _norms,
+)

@@ -146,7 +146,8 @@ def test_verify_names_the_damage(
         f"{bad}: head_metric/std",
     ]
     assert err == (
-        f"interpret-collateral: {bad} has 2 faults. Copy it again or extract it again.\n"
+        f"interpret-collateral: {bad} has 2 faults. Copy it again or extract it again; or keep "
+        "what is whole: interpret-collateral recover FILE NEW-FILE\n"
     )
 
 

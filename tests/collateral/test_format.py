@@ -123,6 +123,12 @@ def expected_sections(c: collateral.Collateral) -> dict[str, tuple[str, str, tup
                 for name, column in table.columns.items():
                     if column == wanted:
                         found[f"{table.name}/{name}"] = (kind, plain, (), len(table))
+        elif pattern == "labels/TABLE/COLUMN":
+            for table in (c.examples, c.points, c.pairs, c.items):
+                for name, column in table.columns.items():
+                    if column == "categorical":
+                        labels = len(table.labels(name))
+                        found[f"labels/{table.name}/{name}"] = (kind, plain, (), labels)
         elif pattern in ("items/@example", "items/@tokens", "examples/@source"):
             if c.items.columns if pattern[0] == "i" else c.meta.attention[0].keys != "text":
                 extents = tuple(int(n) for n in row.split(", ") if n)
@@ -279,6 +285,15 @@ def index_place(data: bytes) -> tuple[int, int]:
     assert found["index checksum"] == layout.checksum(data[offset : offset + length])
     assert offset + length + 42 == len(data)
     return offset, length
+
+
+def test_the_head_describes_what_the_index_does(stream: list[Any]) -> None:
+    head, index = stream[0], stream[-2]
+    assert head["meta"][layout.DESCRIBED] == {
+        key: index[key] for key in ("tables", "metrics", "measures")
+    }
+    for key, labels in index["categories"].items():
+        assert column(stream, f"labels/{key}") == labels
 
 
 def test_keys_of_the_index(stream: list[Any]) -> None:

@@ -139,7 +139,10 @@ ATTACKS: dict[str, tuple[Callable[[Index], Any], str]] = {
     ),
     "metric without values": (put("metrics", 0, "name")("other"), "it lacks 'head_metric/other'"),
     "metric twice": (put("metrics", 1, "name")("std"), "have the same name"),
-    "metric from NaN is fine": (put("metrics", 0, "low")(NAN), "sound"),
+    "metric from NaN": (
+        put("metrics", 0, "low")(NAN),
+        "head and index describe tables, metrics or distances differently",
+    ),
     "map of no layer": (
         lambda i: i["sections"].__setitem__("coordinates/9", i["sections"]["coordinates/0"]),
         "there is no hidden state '9'",

@@ -41,7 +41,7 @@ def test_help_says_how_to_use_it(command: str) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("subcommand", ["info", "verify", "export"])
+@pytest.mark.parametrize("subcommand", ["info", "verify", "export", "recover"])
 def test_each_part_of_interpret_collateral_has_help(subcommand: str) -> None:
     done = run("interpret-collateral", subcommand, "--help")
     assert done.returncode == 0, done.stderr
