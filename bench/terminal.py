@@ -2,82 +2,214 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
 import select
 import signal
 import struct
+import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from bench.harness import Spent
+
+ROOT = Path(__file__).resolve().parent.parent
+VIEWER = str(Path(sys.executable).with_name("interpret-tui"))
+
+KEYS_SIZE = (120, 40)
+"""Columns and rows of the terminal in which keys are timed."""
+_SEEN = os.path.isdir("/proc/self/task")
+"""Whether the system says what a process is doing."""
+_SILENCE = 0.08 if _SEEN else 0.5
+"""Seconds without a byte after which a program that sleeps has drawn all."""
 
 
 @dataclass(frozen=True)
-class Start:
-    """How a program came up in a terminal.
+class Answer:
+    """What a program sent after a key.
 
     Attributes:
-        first_byte: seconds from exec to the first byte.
-        marker: seconds to the byte that completed the marker.
-        settled: seconds to the last byte before it fell silent.
-        bytes_sent: bytes up to then.
+        first, last: milliseconds to the first and the last byte.
+        cpu: milliseconds of its processor time, until it slept again; 0 if that is not known.
+        sent: the bytes.
     """
 
-    first_byte: float
-    marker: float
-    settled: float
-    bytes_sent: int
+    first: float
+    last: float
+    cpu: float
+    sent: bytes
+
+    @property
+    def spent(self) -> Spent:
+        """Time to the last byte."""
+        return Spent(self.last, self.cpu)
 
 
-def start(
-    command: Sequence[str],
-    marker: bytes,
-    size: tuple[int, int] = (160, 45),
-    environment: Mapping[str, str] | None = None,
-    silence: float = 0.5,
-    patience: float = 60.0,
-) -> Start:
-    """Starts ``command``, waits until it has drawn and fallen silent, and ends it.
+@dataclass(frozen=True)
+class Memory:
+    """Memory of a process in MB: resident, and what of it is its own."""
 
-    Args:
-        command: program and arguments.
-        marker: text that stands in the first picture.
-        size: columns and rows of the terminal.
-        environment: further variables.
-        silence: seconds without a byte that count as settled.
-        patience: seconds to wait for the marker.
+    resident: float
+    private: float
 
-    Raises:
-        RuntimeError: the program ended, or the marker did not come in time.
-    """
-    began = time.monotonic()
-    child, terminal = _spawn(command, size, environment or {})
-    shown = b""
-    first = marked = last = 0.0
-    try:
-        while True:
-            wait = silence if marked else patience - (time.monotonic() - began)
-            ready, _, _ = select.select([terminal], [], [], max(wait, 0.0))
-            if not ready:
-                break
-            try:
-                piece = os.read(terminal, 65536)
-            except OSError:  # Linux answers so when the other side is closed
-                piece = b""
+
+class Session:
+    """A program in a terminal; a context manager that ends it."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        size: tuple[int, int] = (160, 45),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Starts ``command``.
+
+        Args:
+            command: program and arguments.
+            size: columns and rows of the terminal.
+            environment: further variables.
+        """
+        self._name = command[0]
+        self._began = time.perf_counter()
+        self._child, self._terminal = _spawn(command, size, environment or {})
+        self.sent = b""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _end(self._child, self._terminal)
+
+    def until(self, marker: bytes, patience: float = 120.0) -> float:
+        """Reads until the marker was sent; milliseconds from exec to then.
+
+        Raises:
+            RuntimeError: the program ended, or the marker did not come in time.
+        """
+        last = time.perf_counter()
+        deadline = last + patience
+        while marker not in self.sent:
+            left = deadline - time.perf_counter()
+            piece = self._read(max(left, 0.0))
             if not piece:
+                raise RuntimeError(
+                    f"{self._name} never showed {marker!r}; it sent {self.sent[-300:]!r}"
+                )
+            last = time.perf_counter()
+            self.sent += piece
+        return 1000 * (last - self._began)
+
+    def settled(self, patience: float = 120.0) -> float:
+        """Reads until all is drawn; milliseconds from exec to the last byte, or to now."""
+        return 1000 * (self._drain(time.perf_counter() + patience)[1] - self._began)
+
+    def press(self, *keys: bytes, patience: float = 120.0) -> Answer:
+        """Types keys at once and reads until all is drawn.
+
+        Raises:
+            RuntimeError: nothing was sent.
+        """
+        self.sent, used = b"", self.used()
+        began = time.perf_counter()
+        for key in keys:
+            os.write(self._terminal, key)
+        first, last = self._drain(began + patience, 3 * _SILENCE)
+        if not self.sent:
+            raise RuntimeError(f"{self._name} did not answer {keys!r}")
+        cpu = self.used() - used
+        return Answer(1000 * (first - began), 1000 * (last - began), cpu, self.sent)
+
+    def answered(self, key: bytes, marker: bytes, patience: float = 120.0) -> float:
+        """Types a key; milliseconds until the marker was sent."""
+        self.sent = b""
+        began = time.perf_counter()
+        os.write(self._terminal, key)
+        return self.until(marker, patience) - 1000 * (began - self._began)
+
+    def memory(self) -> Memory | None:
+        """What it holds now; None where the system does not say."""
+        try:
+            lines = Path(f"/proc/{self._child}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            return None
+        kilobytes = {
+            name: int(value.split()[0])
+            for name, _, value in (line.partition(":") for line in lines[1:])
+        }
+        own = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
+        return Memory(kilobytes["Rss"] * 1024 / 1e6, own * 1024 / 1e6)
+
+    def _drain(self, deadline: float, first_wait: float = _SILENCE) -> tuple[float, float]:
+        """Reads until the program is silent and sleeps; when the first and last byte came."""
+        first = last = quiet_since = time.perf_counter()
+        begun = False
+        while time.perf_counter() < deadline:
+            piece = self._read(_SILENCE if begun else first_wait)
+            now = time.perf_counter()
+            if piece == b"":
                 break
-            last = time.monotonic() - began
-            first = first or last
-            shown += piece
-            if not marked and marker in shown:
-                marked = last
-    finally:
-        _end(child, terminal)
-    if not marked:
-        raise RuntimeError(f"{command[0]} never showed {marker!r}; it sent {shown[-300:]!r}")
-    return Start(first, marked, last, len(shown))
+            if piece is not None:
+                first = first if begun else now
+                last, begun = now, True
+                quiet_since = now
+                self.sent += piece
+            elif self._sleeps() and now - quiet_since >= (_SILENCE if begun else first_wait):
+                break
+        return first, last
+
+    def used(self) -> float:
+        """Milliseconds of processor time of the threads that live; 0 if that is not known."""
+        total = 0
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{self._child}/task"):
+                text = Path(f"/proc/{self._child}/task/{thread}/schedstat").read_text()
+                total += int(text.split()[0])
+        return total / 1e6
+
+    def _sleeps(self) -> bool:
+        """Whether no thread of it runs or waits for the disk."""
+        with contextlib.suppress(OSError):  # a thread may have ended meanwhile
+            for thread in os.listdir(f"/proc/{self._child}/task"):
+                stat = Path(f"/proc/{self._child}/task/{thread}/stat").read_bytes()
+                if stat.rpartition(b")")[2].split()[0] in (b"R", b"D"):
+                    return False
+        return True
+
+    def _read(self, wait: float) -> bytes | None:
+        """The next piece; None if there was none in time, b"" if the program has ended."""
+        if not select.select([self._terminal], [], [], wait)[0]:
+            return None
+        try:
+            return os.read(self._terminal, 65536)
+        except OSError:  # Linux answers so when the other side is closed
+            return b""
+
+
+def viewer(path: Path, *options: str, size: tuple[int, int] = KEYS_SIZE) -> Session:
+    """The viewer with a file, all panes filled."""
+    session = Session([VIEWER, str(path), *options], size)
+    session.until(b"t-SNE")
+    session.settled()
+    return session
+
+
+def rival_app(what: str, path: Path) -> Session:
+    """An app of ``bench.rivals`` with what it shows, all drawn."""
+    session = Session([sys.executable, "-m", "bench.rivals", what, str(path)], KEYS_SIZE)
+    session.until(b"\x1b[?1049h")
+    session.settled()
+    return session
 
 
 def _spawn(
@@ -88,6 +220,7 @@ def _spawn(
     if child == 0:
         variables = {
             **os.environ,
+            "PYTHONPATH": str(ROOT),
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
             "COLUMNS": str(columns),

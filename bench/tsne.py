@@ -25,21 +25,27 @@ from extract.maps.vectors import VectorStore
 SENTENCES = Path(__file__).resolve().parents[2] / "shared" / "data" / "ud-ewt-dev.jsonl"
 POINTS = 5000
 MANY = 25_000
+QUICK = 1000
 ROUNDS = 3
+MADE_UP = "made-up clusters"
 
 Array = npt.NDArray[np.float32]
 
 
-def comparisons(runs: int) -> Iterator[Comparison]:
+def comparisons(runs: int, quick: bool = False) -> Iterator[Comparison]:
     """One layer after the other, each fitted whole; then many points, of which some are placed."""
     torch.set_num_threads(1)
+    points = QUICK if quick else POINTS
     with threadpool_limits(1):
-        states, source = hidden_states(MANY)
-        start = projection.common_start(states[:, :POINTS])
-        for layer, name in ((0, "embeddings"), (len(states) // 2, "middle"), (-1, "last")):
-            unit = quality.unit_rows(states[layer, :POINTS])
-            yield against_scikit(f"{name} layer of {source}", unit, start, min(runs, ROUNDS))
-        yield many_points(states[[len(states) // 2]], source, min(runs, ROUNDS))
+        states, source = hidden_states(QUICK if quick else MANY)
+        start = projection.common_start(states[:, :points])
+        layers = {"embeddings": 0, "middle": len(states) // 2, "last": -1}
+        for name in ("middle",) if quick else tuple(layers):
+            unit = quality.unit_rows(states[layers[name], :points])
+            rounds = 1 if quick else min(runs, ROUNDS)
+            yield against_scikit(f"{name} layer of {source}", unit, start, rounds)
+        if not quick:
+            yield many_points(states[[len(states) // 2]], source, min(runs, ROUNDS))
 
 
 def against_scikit(what: str, unit: Array, start: npt.NDArray[np.float64], runs: int) -> Comparison:
@@ -64,7 +70,7 @@ def against_scikit(what: str, unit: Array, start: npt.NDArray[np.float64], runs:
         f"t-SNE of {len(unit):,} points, {what}",
         [
             Candidate("scikit-learn, default", timed("scikit-learn", theirs)),
-            Candidate("ours", timed("ours", ours)),
+            Candidate("ours", timed("ours", ours), "tsne"),
         ],
         runs,
     )
@@ -123,9 +129,8 @@ def hidden_states(points: int) -> tuple[Array, str]:
         generator = np.random.default_rng(0)
         centres = generator.normal(size=(3, 60, 384))
         which = generator.integers(0, 60, points)
-        return (centres[:, which] + generator.normal(size=(3, points, 384))).astype(
-            np.float32
-        ), "made-up clusters"
+        made = centres[:, which] + generator.normal(size=(3, points, 384))
+        return made.astype(np.float32), MADE_UP
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     folder = Path(package.origin).parent / "model"
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)

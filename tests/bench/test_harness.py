@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bench.harness import Candidate, as_markdown, compare, number, write_results
+from bench.harness import Candidate, Spent, as_markdown, compare, number, write_results
 from bench.run import main
-from bench.terminal import start
+from bench.terminal import Session
 
 
-def canned(name: str, values: list[float], calls: list[str]) -> Candidate:
+def canned(name: str, values: list[float], calls: list[str]) -> Candidate[float]:
     """A candidate that returns given values one by one and notes that it was called."""
     left: Iterator[float] = iter(values)
 
@@ -36,6 +37,14 @@ def test_candidates_take_turns_and_the_first_round_does_not_count() -> None:
     assert (a.median, a.low, a.high, a.ratio) == (2, 1, 4, 1)
     assert (b.median, b.low, b.high) == (5, 3, 6)
     assert b.ratio == 2.5, "the median of the ratios within a round: 3, 2.5, 1.5"
+    assert b.more == 2, "the median of the differences within a round: 2, 3, 2"
+
+
+def test_processor_time_has_a_ratio_of_its_own() -> None:
+    spent = {"a": Spent(10, 4), "b": Spent(30, 6)}
+    found = compare("t", [Candidate(name, partial(spent.__getitem__, name)) for name in spent], runs=2)
+    assert [(row.ratio, row.cpu_ratio) for row in found.rows] == [(1, 1), (3, 1.5)]
+    assert "| b | 30.0 | 30.0 to 30.0 | 3.00x | 1.50x |" in as_markdown(found)
 
 
 def test_results_are_a_table_with_the_machine(tmp_path: Path) -> None:
@@ -64,17 +73,58 @@ def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -
 
 
 SLEEPER = "import time; print('up', flush=True); time.sleep({}); print('done'); time.sleep(60)"
+ECHO = """
+import sys, time, tty
+tty.setraw(0)
+print("up", flush=True)
+while key := sys.stdin.read(1):
+    print("first " + key, end="", flush=True)
+    until = time.perf_counter() + 0.3
+    while time.perf_counter() < until:
+        pass
+    print("last", end="", flush=True)
+"""
 
 
 @pytest.mark.pty
 def test_a_program_in_a_terminal_is_timed_and_ended() -> None:
-    found = start([sys.executable, "-c", SLEEPER.format(0.3)], b"up", silence=1.0)
-    assert 0 < found.first_byte <= found.marker < found.settled
-    assert found.settled - found.marker > 0.2
-    assert found.bytes_sent == len(b"up\r\ndone\r\n")
+    with Session([sys.executable, "-c", SLEEPER.format(0)]) as session:
+        up = session.until(b"up")
+        settled = session.settled()
+        assert up > 0
+        assert settled > 0
+        assert session.sent == b"up\r\ndone\r\n"
+
+
+@pytest.mark.pty
+def test_a_key_is_timed_to_the_last_byte_while_the_program_is_busy() -> None:
+    with Session([sys.executable, "-c", ECHO]) as session:
+        session.until(b"up")
+        session.settled()
+        answer = session.press(b"x")
+        assert answer.sent == b"first xlast"
+        assert answer.last - answer.first > 250, "not the first silence is the end"
+        if sys.platform == "linux":
+            assert answer.cpu > 100
+            memory = session.memory()
+            assert memory is not None and 1 < memory.private <= memory.resident
+        assert session.answered(b"y", b"first y") > 0
 
 
 @pytest.mark.pty
 def test_a_program_that_shows_something_else_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="never showed b'up'"):
-        start([sys.executable, "-c", "print('oops')"], b"up")
+    with (
+        Session([sys.executable, "-c", "print('oops')"]) as session,
+        pytest.raises(RuntimeError, match="never showed b'up'"),
+    ):
+        session.until(b"up")
+
+
+@pytest.mark.pty
+def test_a_key_without_an_answer_is_an_error() -> None:
+    deaf = "import time, tty; tty.setraw(0); print('up', flush=True); time.sleep(60)"
+    with Session([sys.executable, "-c", deaf]) as session:
+        session.until(b"up")
+        session.settled()
+        with pytest.raises(RuntimeError, match="did not answer"):
+            session.press(b"x")
