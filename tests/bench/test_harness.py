@@ -42,7 +42,9 @@ def test_candidates_take_turns_and_the_first_round_does_not_count() -> None:
 
 def test_processor_time_has_a_ratio_of_its_own() -> None:
     spent = {"a": Spent(10, 4), "b": Spent(30, 6)}
-    found = compare("t", [Candidate(name, partial(spent.__getitem__, name)) for name in spent], runs=2)
+    found = compare(
+        "t", [Candidate(name, partial(spent.__getitem__, name)) for name in spent], runs=2
+    )
     assert [(row.ratio, row.cpu_ratio) for row in found.rows] == [(1, 1), (3, 1.5)]
     assert "| b | 30.0 | 30.0 to 30.0 | 3.00x | 1.50x |" in as_markdown(found)
 
