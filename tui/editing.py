@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from . import text as texts
@@ -28,7 +28,7 @@ class Completion(NamedTuple):
     start: int = 0
     options: Sequence[str] = ()
     after: str = ""
-    titles: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = MappingProxyType({})
 
 
 Complete = Callable[[str], Completion]
