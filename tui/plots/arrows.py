@@ -297,6 +297,29 @@ def _note(
     return words + (", − dashed" if scale.diverging else "")
 
 
+def _inside(
+    values: Floats, labels: tuple[Sequence[str], Sequence[str]], query: int | None, key: int | None
+) -> tuple[int | None, int | None]:
+    """Return the chosen query and key, None for one that there is not.
+
+    Raises:
+        ValueError: If labels and weights differ in number.
+    """
+    if values.shape != (len(labels[0]), len(labels[1])):
+        raise ValueError(
+            f"weights of shape {values.shape} do not fit {len(labels[0])} query and "
+            f"{len(labels[1])} key labels; give one label for each row and each column"
+        )
+    query = query if query is not None and 0 <= query < len(labels[0]) else None
+    return query, key if key is not None and 0 <= key < len(labels[1]) else None
+
+
+def _range(values: Floats, difference: bool) -> Scale:
+    """Return the range of the line colours: from 0, of differences symmetric."""
+    found = Scale.of(values, difference)
+    return found if difference else Scale(min(0.0, found.lo), found.hi)
+
+
 def arrows(
     weights: NDArray[np.floating[Any]],
     query_labels: Sequence[str],
@@ -346,21 +369,12 @@ def arrows(
     Raises:
         ValueError: If labels and weights differ in number.
     """
-    values = np.asarray(weights)
-    if values.shape != (len(query_labels), len(key_labels)):
-        raise ValueError(
-            f"weights of shape {values.shape} do not fit {len(query_labels)} query and "
-            f"{len(key_labels)} key labels; give one label for each row and each column"
-        )
-    query = query if query is not None and 0 <= query < len(query_labels) else None
-    key = key if key is not None and 0 <= key < len(key_labels) else None
-    if scale is None:
-        scale = Scale.of(values, difference)
-        scale = scale if difference else Scale(min(0.0, scale.lo), scale.hi)
+    values, labels = np.asarray(weights), (query_labels, key_labels)
+    query, key = _inside(values, labels, query, key)
+    scale = scale or _range(values, difference)
     if share is None:
         share = _ALL_TOKENS if query is None and key is None else _ONE_TOKEN
     canvas = Canvas(width, height, look.ascii)
-    labels = (query_labels, key_labels)
     beside = _weight_width(values, query, key, difference)
     plan = _make_plan(canvas, labels, beside, key if query is None else query, top)
     edges = _chosen(values, query, key, plan, share)

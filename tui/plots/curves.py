@@ -139,6 +139,10 @@ class _Plot:
                 shared, _braille(np.bitwise_or.reduce(bits)), self.look.muted._replace(dim=True)
             )
 
+    def onto(self, canvas: Canvas) -> None:
+        """Put what was drawn into its place."""
+        canvas.paint(self.frame.left, self.frame.top, self.chars, self.ids, self.inks)
+
     def intervals(
         self, lows: Sequence[Floats], highs: Sequence[Floats], inks: Sequence[Ink], at: int | None
     ) -> None:
@@ -361,12 +365,7 @@ def curves(
     canvas = Canvas(width, height, look.ascii)
     if canvas.width < 1 or canvas.height < 1:
         return canvas
-    count = max((len(numbers_of(one.values)) for one in series), default=0)
-    values = [numbers_of(one.values, count) for one in series]
-    lows, highs = (
-        [numbers_of(end, count)[:count] for end in ends]
-        for ends in ([one.low for one in series], [one.high for one in series])
-    )
+    values, lows, highs = _arrays(series)
     found = _range([*values, *lows], highs, zero)
     top = 0
     if canvas.height >= 4 and series:
@@ -376,7 +375,33 @@ def curves(
         words = cut("no values to draw", canvas.width, look.marks.ellipsis)
         canvas.put((canvas.width - len(words)) // 2, (canvas.height + top) // 2, words, look.muted)
         return canvas
-    frame = layout(canvas, top, count - 1, found, look, signed)
+    frame = layout(canvas, top, len(values[0]) - 1, found, look, signed)
+    _draw(frame, look, series, (values, lows, highs), current, zero).onto(canvas)
+    if frame.top + frame.height < canvas.height:
+        layer_labels(canvas, canvas.height - 1, frame, look, current)
+    return canvas
+
+
+def _arrays(series: Sequence[Series]) -> tuple[list[Floats], list[Floats], list[Floats]]:
+    """Return values and ends of the intervals of each series, all as long as the longest."""
+    count = max((len(numbers_of(one.values)) for one in series), default=0)
+    lows, highs = (
+        [numbers_of(end, count)[:count] for end in ends]
+        for ends in ([one.low for one in series], [one.high for one in series])
+    )
+    return [numbers_of(one.values, count) for one in series], lows, highs
+
+
+def _draw(
+    frame: Frame,
+    look: Look,
+    series: Sequence[Series],
+    numbers: tuple[list[Floats], list[Floats], list[Floats]],
+    current: int | None,
+    zero: bool,
+) -> _Plot:
+    """Draw everything inside the axes, the faintest first."""
+    values, lows, highs = numbers
     plot = _Plot(frame, look)
     solid = [Ink(fg=look.category(one.category)[0]) for one in series]
     faint = [ink._replace(dim=True) for ink in solid]
@@ -384,7 +409,4 @@ def curves(
     plot.guides(current, zero)
     plot.lines(values, solid)
     plot.glyphs(values, series, current)
-    canvas.paint(frame.left, frame.top, plot.chars, plot.ids, plot.inks)
-    if frame.top + frame.height < canvas.height:
-        layer_labels(canvas, canvas.height - 1, frame, look, current)
-    return canvas
+    return plot

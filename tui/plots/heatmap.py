@@ -132,6 +132,23 @@ def _plan(
     return _Plan(gutter, header, cell, numbers, vertical)
 
 
+def _empty(
+    plan: _Plan,
+    canvas: Canvas,
+    shape: tuple[int, ...],
+    cursor: tuple[int, int] | None,
+    first: tuple[int, int],
+) -> HeatMap:
+    """Return a heat map without its entries: what is in sight, and where it will stand."""
+    room = max((canvas.width - plan.gutter) // plan.cell, 0), max(canvas.height - plan.header, 0)
+    columns, rows = min(room[0], shape[1]), min(room[1], shape[0])
+    top = scroll(first[0], cursor and cursor[0], max(rows, 1), shape[0])
+    left = scroll(first[1], cursor and cursor[1], max(columns, 1), shape[1])
+    return HeatMap(
+        canvas, plan.gutter, plan.header, plan.cell, top, left, rows, columns, plan.numbers
+    )
+
+
 def heatmap(
     matrix: NDArray[np.floating],
     look: Look,
@@ -175,15 +192,8 @@ def heatmap(
     ends = cell_texts(np.array([scale.lo, scale.hi]), look, scale.diverging, hundredths)
     number = max(2, *map(len, ends))
     plan = _plan(matrix.shape, row_labels, column_labels, number, width, height, numbers)
-    room = max((width - plan.gutter) // plan.cell, 0), max(height - plan.header, 0)
-    columns, rows = min(room[0], matrix.shape[1]), min(room[1], matrix.shape[0])
-    top = scroll(top, cursor and cursor[0], max(rows, 1), matrix.shape[0])
-    left = scroll(left, cursor and cursor[1], max(columns, 1), matrix.shape[1])
-    canvas = Canvas(width, height, look.ascii)
-    part = matrix[top : top + rows, left : left + columns]
-    drawn = HeatMap(
-        canvas, plan.gutter, plan.header, plan.cell, top, left, rows, columns, plan.numbers
-    )
+    drawn = _empty(plan, Canvas(width, height, look.ascii), matrix.shape, cursor, (top, left))
+    part = matrix[drawn.top : drawn.top + drawn.rows, drawn.left : drawn.left + drawn.columns]
     if part.size:
         _draw_entries(drawn, part, scale, look, hundredths)
     _draw_row_labels(drawn, row_labels, row_inks, cursor, look)

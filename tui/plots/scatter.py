@@ -390,27 +390,29 @@ def _draw_stars(
         text = texts.clean(star.label, look.ascii)
         if classes is not None and look.depth in ("none", "16") and text:
             text += glyph
-        if not text:
-            continue
-        text = texts.cut(text, max(view.width // 3, 4), look.marks.ellipsis)
-        size = texts.width(text)
-        free = (
-            (column, row)
-            for column, row in _label_places(x, y, size, view.width, view.height)
-            if not taken[row, _span(column, size, x)].any()
-        )
-        column, row = next(free, (-1, -1))
-        if column < 0:
-            missing += 1
-            continue
-        canvas.put(
-            column,
-            row,
-            text,
-            look.star._replace(fg=star.fg or (colour if kind >= 0 else look.star.fg)),
-        )
-        taken[row, _span(column, size, x)] = True
+        if text:
+            text = texts.cut(text, max(view.width // 3, 4), look.marks.ellipsis)
+            ink = look.star._replace(fg=star.fg or (colour if kind >= 0 else look.star.fg))
+            missing += not _put_label(canvas, taken, (x, y), text, ink)
     return missing
+
+
+def _put_label(
+    canvas: Canvas, taken: NDArray[np.bool_], star: tuple[int, int], text: str, ink: Ink
+) -> bool:
+    """Write a label where nothing is taken yet, beside its star; whether there was room."""
+    (x, y), size, (height, width) = star, texts.width(text), taken.shape
+    free = (
+        (column, row)
+        for column, row in _label_places(x, y, size, width, height)
+        if not taken[row, _span(column, size, x)].any()
+    )
+    column, row = next(free, (-1, -1))
+    if column < 0:
+        return False
+    canvas.put(column, row, text, ink)
+    taken[row, _span(column, size, x)] = True
+    return True
 
 
 def _span(column: int, size: int, star: int) -> slice:
