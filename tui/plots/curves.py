@@ -30,8 +30,8 @@ Floats = NDArray[np.float64]
 _PLOTEXT = threading.Lock()
 _BRAILLE = 0x2800
 # Bits of the dots of a braille cell, by row and column.
-_PLAIN_LINES = ".~='"
-"""What the lines of several curves are made of in ASCII."""
+_PLAIN_LINES = ".'_;"
+"""What the lines of several curves are made of in ASCII: no glyph of a category, no guide."""
 _FEW, _ROWS_EACH = 3, 5
 """More curves than these, with fewer rows for each, leave no room for the intervals of all."""
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)

@@ -49,10 +49,10 @@ def test_golden_ascii_has_whiskers_and_all_the_axes() -> None:
     assert curves([NEAR, FAR], ASCII, 50, 13, current=5).text().split("\n") == [
         " o coreferent 400   x not coreferent 508",
         "     |                                   :      |",
-        "   .8+                                   x~~~~~~x",
-        "     |                            x~~~~~~:|",
-        "   .6+        |     x|         ~~~ |     :",
-        "     |ox~~~~~x~~~~~~ ~~~~~~x~~~          :",
+        "   .8+                                   x''''''x",
+        "     |                            x'''''':|",
+        "   .6+        |     x|         ''' |     :",
+        "     |ox'''''x'''''' ''''''x'''          :",
         "     ||......o      |       |            :",
         "   .4+       |......o      |             :",
         "     |               ......o......o      |",
@@ -312,3 +312,17 @@ def test_a_plot_of_one_cell() -> None:
     for look in (LOOK, ASCII):
         for width, height in ((1, 1), (1, 9), (9, 1), (2, 2)):
             curves([series("", [0.0, 0.0], spread=0.0)], look, width, height, current=None)
+
+
+def test_lines_in_ascii_differ_and_are_no_signs_of_other_things() -> None:
+    """Four curves apart have four lines, none of which is a glyph, a guide or an axis."""
+    some = [series(f"{n}", [float(n)] * 4, n, spread=0) for n in range(4)]
+    drawn = curves(some, ASCII, 60, 20, current=None).text().split("\n")
+    glyphs = [ASCII.category(n)[1] for n in range(60)]
+    used: list[str] = []
+    for number in range(4):
+        row = next(line for line in drawn[1:] if line[6:].count(glyphs[number]) == 4)
+        signs = {*row[6:]} - {" ", glyphs[number]}
+        assert len(signs) == 1
+        used += signs
+    assert len(set(used)) == 4 and not set(used) & {*glyphs, *"|:-"}
