@@ -106,10 +106,13 @@ class Everything(Provider):
             yield _Entry.of(words, "of the distance pane", replace(s, grouping=name))
         for layer in range(project.limits.layers + 1):
             yield _Entry.of(f"layer {layer}", "of the map", replace(s, layer=layer))
+        from ..filters import columns
         from ..views import listing
 
+        titles = columns.titles(project)
         for name in listing.sortable(project):
-            yield _Entry.of(f"sort by {name}", "sorts the examples", replace(s, sort=name))
+            words = f"sort by {name} ({titles[name]})" if name in titles else f"sort by {name}"
+            yield _Entry.of(words, "sorts the examples", replace(s, sort=name))
         yield from self._heads(project, s)
         yield from self._tokens(project, s)
 
