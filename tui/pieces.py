@@ -64,9 +64,19 @@ def joined(pieces: Sequence[str]) -> str:
 
 
 def choices(words: str, conventions: TokenInfo) -> str:
-    """Pieces with a number after each, two blanks between: `the .41  ·s .03`."""
+    """Pieces with a number after each, two blanks between: `the .41  ·s .03`.
+
+    Of two that would look the same, the one that begins with a blank does so here.
+    """
     found = [part.rpartition(" ") for part in words.split("  ")]
-    return "  ".join(f"{one(piece, conventions)}{blank}{last}" for piece, blank, last in found)
+    shown = [one(piece, conventions) for piece, _, _ in found]
+    for place, (piece, _, _) in enumerate(found):
+        start = conventions.word_start
+        if start and piece.startswith(start) and shown.count(shown[place]) > 1:
+            shown[place] = BLANK + shown[place]
+    return "  ".join(
+        f"{piece}{blank}{last}" for piece, (_, blank, last) in zip(shown, found, strict=True)
+    )
 
 
 @lru_cache(maxsize=16384)

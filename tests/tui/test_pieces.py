@@ -71,6 +71,7 @@ def test_words_decide_what_goes_on() -> None:
 def test_choices_keep_their_numbers() -> None:
     assert pieces.choices("Ġa .41  ĠJohn .04  s .03", BYTES) == "a .41  John .04  ·s .03"
     assert pieces.choices("Ċ .5  , .02", BYTES) == "⏎ .5  , .02"
+    assert pieces.choices("Ġ. .5  . .02  Ġ! .01", BYTES) == "␣. .5  . .02  ! .01"
 
 
 def test_signs_in_ascii() -> None:
