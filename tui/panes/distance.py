@@ -48,8 +48,9 @@ class DistancePane(Pane):
         "one.\n\n"
         "The band is a 95 % interval from 1,000 bootstrap samples of examples (for points, to "
         "first order); with one example there is none. Where many curves have little room, "
-        "intervals stand at the chosen layer only, as upright lines. Differences are paired: both "
-        "sides are taken from the same samples of examples.\n\n"
+        "intervals stand at the chosen layer only, as upright lines, and only the largest groups "
+        "are drawn. Differences are paired: both sides are taken from the same samples of "
+        "examples.\n\n"
         "The last line warns where the gap between two groups of pairs has the opposite sign on "
         "the map and in the original space, and both intervals exclude zero. Believe the "
         "original space."
@@ -80,7 +81,7 @@ class DistancePane(Pane):
             self._sparklines(c, canvas, found, height - warn)
         else:
             series = [
-                Series(curve.label, curve.mean, curve.low, curve.high, category, count)
+                Series(curve.label, curve.mean, curve.low, curve.high, category, count, curve.pairs)
                 for category, curve, count in zip(
                     found.categories, found.curves, found.counts, strict=True
                 )

@@ -32,6 +32,8 @@ _BRAILLE = 0x2800
 # Bits of the dots of a braille cell, by row and column.
 _PLAIN_LINES = ".'_;"
 """What the lines of several curves are made of in ASCII: no glyph of a category, no guide."""
+_ROWS_AT_LEAST = 3
+"""Rows of the picture for each curve; with fewer, only the largest ones are drawn."""
 _FEW, _ROWS_EACH = 3, 5
 """More curves than these, with fewer rows for each, leave no room for the intervals of all."""
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.int32)
@@ -47,6 +49,7 @@ class Series(NamedTuple):
         high: [layers + 1] upper ends.
         category: Number of its colour and glyph (`Look.category`).
         n_text: How much stands behind it, for the legend: "400" or "n 400".
+        weight: The same as a number: where there is no room for all, the largest are drawn.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Series(NamedTuple):
     high: ArrayLike
     category: int = 0
     n_text: str = ""
+    weight: int = 0
 
 
 def _runs(values: Floats) -> list[tuple[int, int]]:
@@ -303,14 +307,40 @@ def _taken(one: Series, glyph: str, name: str) -> int:
     return cells_of(glyph) + 1 + cells_of(name) + (1 + cells_of(one.n_text)) * bool(one.n_text) + 3
 
 
-def _legend(canvas: Canvas, y: int, x: int, rows: int, series: Sequence[Series], look: Look) -> int:
-    """Write glyph, name and n of each series from row `y` on, and return how many rows it took."""
-    left, row = x, 0
-    room = canvas.width - left
-    for one, glyph, name in _entries(series, look, room * rows - (rows - 1) * 12):
+def _heaviest(series: Sequence[Series], height: int) -> list[Series]:
+    """Return the series that there are rows for, in their order: those of the most weight."""
+    most = max(_FEW, height // _ROWS_AT_LEAST)
+    order = sorted(range(len(series)), key=lambda at: (-series[at].weight, at))
+    return [series[at] for at in sorted(order[:most])]
+
+
+def _legend(
+    canvas: Canvas,
+    place: tuple[int, int],
+    rows: int,
+    series: Sequence[Series],
+    more: int,
+    look: Look,
+) -> int:
+    """Write glyph, name and n of each series, and return how many rows it took.
+
+    Args:
+        canvas: Where.
+        place: Column and row of the first one.
+        rows: Rows at most.
+        series: The curves that are drawn.
+        more: Curves that are not: their number stands at the end.
+        look: The terminal's look.
+    """
+    (left, y), row = place, 0
+    x = left
+    end = canvas.width - (len(f"+{len(series) + more} more") + 1 if more else 0)
+    entries = _entries(series, look, (end - left) * rows - (rows - 1) * 12)
+    for number, (one, glyph, name) in enumerate(entries):
         taken = _taken(one, glyph, name) - 3
-        if x > left and x + taken > canvas.width:
+        if x > left and x + taken > (end if row + 1 >= rows else canvas.width):
             if row + 1 >= rows:
+                more += len(entries) - number if more else 0
                 canvas.put(canvas.width - 1, y + row, look.marks.ellipsis, look.muted)
                 break
             row, x = row + 1, left
@@ -320,6 +350,10 @@ def _legend(canvas: Canvas, y: int, x: int, rows: int, series: Sequence[Series],
         if one.n_text:
             x = canvas.put(x + 1, y + row, one.n_text, look.muted)
         x += 3
+    if more and end > left:
+        if x > end + 1 and row + 1 < rows:
+            row, x = row + 1, left
+        canvas.put(min(x, end + 1), y + row, f"+{more} more".ljust(canvas.width), look.muted)
     return row + 1
 
 
@@ -347,8 +381,9 @@ def curves(
 
     Lines are braille, each value has its series' glyph, intervals are fainter: loose dots between
     their ends, in ASCII upright lines. Many curves in little room have intervals at the current
-    layer only, as upright lines side by side. NaN and infinite values are gaps. Layers of a shorter
-    series that it lacks are gaps too.
+    layer only, as upright lines side by side; of more than there are rows for, those with the
+    largest weights are drawn, and the legend says how many there are more. NaN and infinite values
+    are gaps. Layers of a shorter series that it lacks are gaps too.
 
     Args:
         series: The curves; the later ones are drawn over the earlier.
@@ -365,12 +400,14 @@ def curves(
     canvas = Canvas(width, height, look.ascii)
     if canvas.width < 1 or canvas.height < 1:
         return canvas
+    every, series = len(series), _heaviest(series, canvas.height)
     values, lows, highs = _arrays(series)
     found = _range([*values, *lows], highs, zero)
     top = 0
     if canvas.height >= 4 and series:
         rows = 1 if canvas.height < 10 else 2
-        top = _legend(canvas, 0, 1 if canvas.width >= 20 else 0, rows, series, look)
+        left = 1 if canvas.width >= 20 else 0
+        top = _legend(canvas, (left, 0), rows, series, every - len(series), look)
     if found is None:
         words = cut("no values to draw", canvas.width, look.marks.ellipsis)
         canvas.put((canvas.width - len(words)) // 2, (canvas.height + top) // 2, words, look.muted)

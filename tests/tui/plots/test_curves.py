@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import plotext
@@ -200,8 +201,36 @@ def test_many_series_wrap_and_the_last_ones_fall_away_with_a_mark() -> None:
     rows = curves(many, LOOK, 40, 20, current=None).text().split("\n")
     assert rows[:2] == [
         " ● grou… 99   ■ grou… 99   ▲ grou… 99",
-        " ◆ grou… 99   ✚ grou… 99   ✖ grou… 99  …",
+        " ◆ grou… 99   ✚ grou… 99   +7 more",
     ]
+    rows = curves(many[:6], LOOK, 40, 20, current=None).text().split("\n")
+    assert "more" not in rows[1] and rows[1].endswith("✖ grou… 99")
+
+
+def test_of_too_many_curves_the_largest_are_drawn() -> None:
+    sizes = (5, 900, 30, 70, 400, 6)
+    six = [
+        Series(f"group {n}", *[np.array([0.0, n])] * 3, n, f"{size}", size)
+        for n, size in enumerate(sizes)
+    ]
+    glyphs = [LOOK.category(n)[1] for n in range(6)]
+    for height, kept in ((9, {1, 3, 4}), (13, {1, 2, 3, 4}), (18, {*range(6)})):
+        drawn = curves(six, LOOK, 100, height, current=None).text()
+        legend, _, plot = drawn.partition("\n")
+        assert {n for n in range(6) if glyphs[n] in plot} == kept
+        assert all(f"group {n} {sizes[n]}" in legend for n in kept)
+        assert (f"+{6 - len(kept)} more" in legend) == (len(kept) < 6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 14), st.integers(0, 100), st.integers(0, 24))
+def test_every_curve_is_named_or_counted(count: int, width: int, height: int) -> None:
+    many = [series(f"group {n}", [0, n], n, "99") for n in range(count)]
+    lines = curves(many, LOOK, width, height, current=None).text().split("\n")[:2]
+    named = sum(line.count(" 99") for line in lines)
+    found = [int(n) for line in lines for n in re.findall(r"\+(\d+) more", line)]
+    if found and width >= 30:
+        assert named + found[0] == count
 
 
 def test_plotext_is_left_empty_and_unlimited_by_the_terminal(
