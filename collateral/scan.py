@@ -225,6 +225,7 @@ class _Scanner:
         self._tries -= 1
         start, size = at, self._source.size
         while at < size and self._tries > 0 and self._wasted > 0:
+            at = min(size, self._source.data_from(at))
             data = self._source.read(at, min(_CHUNK, size - at))
             match = _RECORD.search(data)
             if match:
