@@ -14,7 +14,7 @@ import collateral
 from collateral import Collateral, CollateralError, export, info
 from collateral.recover import recover
 
-SECONDS = 20.0
+SECONDS = 60.0
 """A small file that takes longer hangs."""
 
 

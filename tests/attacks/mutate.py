@@ -51,6 +51,30 @@ def exhaustive(data: bytes) -> Iterator[Mutant]:
     yield from edits(data)
 
 
+def ruined(data: bytes, seed: str) -> Mutant:
+    """A file cut somewhere (in half of them just before the index) and damaged here and there.
+
+    The same ``seed`` gives the same mutant of the same file. None of them is sound.
+    """
+    rng = random.Random(seed)
+    body, _ = forge.split(data)
+    left = bytearray(body[: rng.choice((len(body), rng.randrange(len(body))))])
+    for _ in range(rng.choice((0, 1, 1, 2, 5)) if left else 0):
+        at = rng.randrange(len(left))
+        kind = rng.randrange(4)
+        if kind == 0:
+            left[at] = rng.randrange(256)
+        elif kind == 1:
+            del left[at : at + rng.choice((1, 2, 40, 400))]
+        elif kind == 2:
+            left[at:at] = left[rng.randrange(len(left)) :][: rng.choice((1, 3, 60, 500))]
+        else:
+            left[at : at + 4] = struct.pack(">I", rng.choice((0, 1 << 16, (1 << 32) - 1)))
+        if not left:
+            break
+    return "ruined", bytes(left)
+
+
 # -- structured -------------------------------------------------------------------------------
 
 

@@ -33,7 +33,7 @@ CASES = REFUSED if IS_ROOT else {**REFUSED, **ONLY_FOR_OTHERS}
 
 @pytest.fixture(autouse=True)
 def soon() -> Iterator[None]:
-    with at_most(20):
+    with at_most(60):
         yield
 
 

@@ -57,6 +57,15 @@ def test_structured_mutants(small: bytes, tmp_path: Path) -> None:
     assert tally.refused > RANDOM // 2
 
 
+def test_ruined_files(small: bytes, tmp_path: Path) -> None:
+    """Cut and damaged, without an index: what is recovered of them is sound."""
+    tally = fuzz.Tally()
+    run = fuzz.Fuzz(tmp_path, tmp_path / "failures")
+    mutants = fuzz.randomly(small, "kept", 0, RANDOM // 2, make=mutate.ruined)
+    run.run("short", mutants, tally, sealed=False, keep_every=1)
+    assert tally.failed == 0, list((tmp_path / "failures").iterdir())
+
+
 def test_a_seed_gives_the_same_mutant_again(small: bytes) -> None:
     some = {mutate.structured(small, f"x:{number}") for number in range(30)}
     assert some == {mutate.structured(small, f"x:{number}") for number in range(30)}
@@ -107,3 +116,4 @@ def test_the_command(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(", random, seed 1: ") == 2
+    assert done.stdout.count(", ruined, seed 1: ") == 2
