@@ -19,7 +19,7 @@ from tests.attacks.judge import at_most
 from tests.attacks.same import assert_beginning, assert_example, counts
 from tests.collateral import forge
 from tests.collateral.command import fails
-from tests.collateral.simple import write_simple
+from tests.collateral.simple import LAYERS, a_writer, some_tokens, uniform, write_simple
 from tests.factory import write_collateral
 from tests.factory_parts import write_tagging, write_translation
 
@@ -357,3 +357,25 @@ def test_a_record_twice_is_kept_once(tmp_path: Path) -> None:
     with collateral.open(good) as whole, collateral.open(tmp_path / "kept") as part:
         assert_beginning(whole, part)
         assert counts(whole) == counts(part)
+
+
+def test_rows_are_written_in_step_with_attention(tmp_path: Path) -> None:
+    """Of a file that is cut somewhere, all but the last stretch of 256 KiB can be kept."""
+    with a_writer(tmp_path / "good", metrics=[]) as writer:
+        for row in range(30):
+            writer.add_example(f"id-{row}", "x" * 64, some_tokens(64), label=f"label {row}")
+            writer.add_attention(row, uniform(64))
+        for layer in range(LAYERS + 1):
+            writer.set_coordinates(layer, np.zeros((0, 2)))
+    data = (tmp_path / "good").read_bytes()
+    each = len(data) / 30
+    for part in (0.35, 0.65, 0.95):
+        length = int(len(data) * part)
+        (tmp_path / "cut").write_bytes(data[:length])
+        assert isinstance(kept_of(tmp_path / "cut", tmp_path / "kept"), Kept)
+        with collateral.open(tmp_path / "kept") as kept, collateral.open(tmp_path / "good") as good:
+            assert_beginning(good, kept)
+            rows = len(kept.examples)
+            assert rows >= (length - begun.LEAST_BETWEEN) / each - 2
+            assert kept.examples["label"] == [f"label {row}" for row in range(rows)]
+            assert len(kept.attention_examples()) == rows
