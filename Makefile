@@ -15,7 +15,10 @@ TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 SOURCES := tui extract collateral tests demo bench
 
-.PHONY: help demo test check static format-check lint types contracts format bench bench-quick setup setup-viewer setup-bench clean
+# How long `make fuzz` makes random mutants, after every byte had its turn (a few minutes).
+FUZZ_SECONDS ?= 60
+
+.PHONY: help demo test check static format-check lint types contracts format bench bench-quick fuzz setup setup-viewer setup-bench clean
 
 help:
 	@echo 'make demo     open the viewer on the shipped demo (installs the viewer alone into .venv)'
@@ -25,6 +28,7 @@ help:
 	@echo 'make format   let ruff format and mend the code'
 	@echo 'make bench    measure speed and memory beside other tools (an hour; installs them into .venv); writes bench/results.md'
 	@echo 'make bench-quick  the same on smaller sizes, in about a minute; printed only'
+	@echo 'make fuzz     damage small files in every way and read them; FUZZ_SECONDS=600 for more at random'
 	@echo 'make clean    remove .venv and caches'
 	@echo 'Another Python: make test PYTHON=/path/to/python3'
 
@@ -67,6 +71,9 @@ bench: setup-bench
 bench-quick: setup-bench
 	@$(BIN)/python -m bench.run --quick $(BENCH_OPTIONS)
 
+fuzz: setup
+	@$(BIN)/python -m tests.attacks.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_OPTIONS)
+
 setup-viewer: $(VENV)/.viewer
 setup: $(VENV)/.everything
 setup-bench: $(VENV)/.bench
@@ -106,5 +113,5 @@ $(VENV)/.bench: $(VENV)/.everything pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache fuzz-failures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -128,6 +128,7 @@ class Begun:
         for name, section in self._sections.items():
             if name != "attention/directory":  # the records say it all
                 section.flush()
+        self._sink.flush()
         self._flushed = self._sink.offset
 
     def _counts(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import cells, sections
 from .attention import Entry
-from .errors import CollateralError
+from .errors import CollateralError, shortened
 from .packing import PackedAttention
 from .schema import Column, TableName
 from .verify import check_attention
@@ -62,6 +62,9 @@ class Kept:
 
     def lines(self) -> Iterator[str]:
         """The report, line by line."""
+        return map(shortened, self._lines())
+
+    def _lines(self) -> Iterator[str]:
         parts = [
             f"{kept:,} {name}" if total is None else f"{kept:,} of {total:,} {name}"
             for name, (kept, total) in self.rows.items()

@@ -90,6 +90,7 @@ class _Scanner:
         self._found = Scan(end=source.size)
         self._tries, self._wasted = _MOST_TRIES, 2 * source.size + _CHUNK
         self._records = self._spent = 0
+        self._searched = 0, b""
 
     def run(self) -> Scan:
         found, at = self._found, self._head()
@@ -221,18 +222,22 @@ class _Scanner:
                 size *= 4
 
     def _next(self, at: int) -> int:
-        """Where the next record may begin."""
+        """Where the next record may begin; the end of the file if there is none."""
         self._tries -= 1
-        start, size = at, self._source.size
+        size = self._source.size
         while at < size and self._tries > 0 and self._wasted > 0:
-            data = self._source.read(at, min(_CHUNK, size - at))
-            match = _RECORD.search(data)
-            if match:
-                return at + match.start()
-            at += max(1, len(data) - 16)
-            if len(data) < _CHUNK:
+            start, data = self._searched
+            if not start <= at < start + len(data):
+                start = at = min(size, self._source.data_from(at))
+                data = self._source.read(start, min(_CHUNK, size - start))
+                self._searched = start, data
+            if match := _RECORD.search(data, at - start):
+                return start + match.start()
+            if start + len(data) >= size:
                 break
-        return max(start, size)
+            self._searched = 0, b""
+            at = max(at + 1, start + len(data) - 16)  # one may begin here and end in the next chunk
+        return size
 
     def _is_trailer(self, at: int) -> bool:
         size = layout.TRAILER_SIZE

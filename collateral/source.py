@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -111,6 +112,15 @@ class Source:
             parts.append(part)
             offset, length = offset + len(part), length - len(part)
         return b"".join(parts) if len(parts) != 1 else parts[0]
+
+    def data_from(self, offset: int) -> int:
+        """Where from ``offset`` on the next bytes lie that are no hole of a sparse file."""
+        try:
+            return os.lseek(self._handle, offset, os.SEEK_DATA)
+        except AttributeError:  # a system that cannot tell
+            return offset
+        except OSError as error:
+            return self.size if error.errno == errno.ENXIO else offset
 
     def checked(self, offset: int, length: int, checksum: int) -> bytes:
         """As :meth:`read`, and the bytes have this checksum."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import described, layout
 from .attention import Attention, Entry
-from .errors import CollateralError
+from .errors import CollateralError, shortened
 from .schema import Meta, from_map, to_map
 from .section import Section
 from .sections import LABELS
@@ -36,6 +36,12 @@ def faults(
     Head, index and trailer were checked when the file was opened. Every other byte must belong to
     exactly one record, and every record has a checksum: so a changed byte cannot go unnoticed.
     """
+    return map(shortened, _faults(c, source, sections, attention))
+
+
+def _faults(
+    c: Collateral, source: Source, sections: Mapping[str, Section], attention: Attention
+) -> Iterator[str]:
     spans: list[Span] = [(0, source.head_end, "head"), (source.index_at, 0, "index")]
     found = False
     for fault in _records(source, sections, attention, spans):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 
 
+@functools.cache
 def version() -> str:
     """The version of interpret-tui that is installed."""
     from importlib import metadata  # late: it takes long to load, and only writing needs it

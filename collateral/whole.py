@@ -227,16 +227,7 @@ def _by_head(source: Source, found: Scan, head: dict[str, Any]) -> Whole:
         remarks.append("the head metrics, and what the index says of columns, labels and distances")
     summaries = _summaries(meta, found)
     shapes = sections.declared(meta, columns, metrics, measures, summaries)
-    pieces, unknown = {}, []
-    for name, blocks in found.blocks.items():
-        shape = shapes.get(name) or _optional(name, meta)
-        if shape is None:
-            unknown.append(name)
-            continue
-        fitting = [block for form, block in blocks if form == (shape.kind, shape.dtype, shape.row)]
-        pieces[name] = Pieces(_section(source, name, shape), fitting, None)
-    for name in shapes.keys() - pieces.keys():
-        pieces[name] = Pieces(_section(source, name, shapes[name]), [], None)
+    pieces, unknown = _found_pieces(source, meta, found, shapes)
     categories = {
         name.partition("/")[2]: _known(some)
         for name, some in pieces.items()
@@ -260,6 +251,25 @@ def _by_head(source: Source, found: Scan, head: dict[str, Any]) -> Whole:
         unknown,
         has_index=False,
     )
+
+
+def _found_pieces(
+    source: Source, meta: Meta, found: Scan, shapes: Mapping[str, sections.Shape]
+) -> tuple[dict[str, Pieces], list[str]]:
+    """The rows of each section, all of ``shapes`` among them; and sections of an unknown shape."""
+    pieces: dict[str, Pieces] = {}
+    unknown: list[str] = []
+    for name, blocks in found.blocks.items():
+        shape = shapes.get(name) or _optional(name, meta)
+        if shape is None:
+            unknown.append(name)
+            continue
+        fitting = [block for form, block in blocks if form == (shape.kind, shape.dtype, shape.row)]
+        pieces[name] = Pieces(_section(source, name, shape), fitting, None)
+    for name, shape in shapes.items():
+        if name not in pieces:
+            pieces[name] = Pieces(_section(source, name, shape), [], None)
+    return pieces, unknown
 
 
 def _gaps(found: Scan) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from collateral import begun, cli
 from collateral.keeping import Kept
 from collateral.recover import recover
 from collateral.source import Block
+from tests.attacks.judge import at_most
 from tests.attacks.same import assert_beginning, assert_example, counts
 from tests.collateral import forge
 from tests.collateral.command import fails
-from tests.collateral.simple import write_simple
+from tests.collateral.simple import LAYERS, a_writer, some_tokens, uniform, write_simple
 from tests.factory import write_collateral
 from tests.factory_parts import write_tagging, write_translation
 
@@ -310,3 +312,70 @@ def test_nothing_is_written_where_nothing_can_be_kept(
     assert status == 1
     assert message.startswith(f"{tmp_path / 'cut'}: {NOTHING}")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cut", "good"]
+
+
+# -- files made to keep a recovery busy -----------------------------------------------------------
+
+FAKE_TEXTS = b"\x84\xa6record\xa5texts\xa4name\xa1x\xa5start\x00\xa4data\xdd\x00\x40\x00\x00"
+FAKES = {
+    "beginnings of records": b"\x86\xa6record",
+    "lists that claim millions": FAKE_TEXTS,
+    "lists of depth": FAKE_TEXTS + b"\x91" * 400,
+    "arrays of 4 GiB": b"\x86\xa6record\xa5array\xa4name\xa1x\xa5start\x00\xa5dtype\xa3<f4"
+    b"\xa5shape\x91\xce\x40\x00\x00\x00\xa4data\xc6\xff\xff\xff\xff",
+    "texts without end": b"\x86\xa6record\xa5array\xa4name\xdb\xff\xff\xff\xffx",
+}
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_what_only_looks_like_records_does_not_keep_it_busy(name: str, tmp_path: Path) -> None:
+    """After so many tries the rest is given up, and what stood before it is kept."""
+    good = write_simple(tmp_path / "good")
+    body, _ = forge.split(good.read_bytes())
+    fake = FAKES[name]
+    (tmp_path / "bad").write_bytes(body + fake * (500_000 // len(fake)))
+    tracemalloc.start()
+    try:
+        with at_most(60):
+            kept = kept_of(tmp_path / "bad", tmp_path / "kept")
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
+    assert isinstance(kept, Kept)
+    with collateral.open(good) as whole, collateral.open(tmp_path / "kept") as part:
+        assert_beginning(whole, part)
+        assert counts(whole) == counts(part)
+    assert kept.lost[-1].endswith("which is all from there on")
+
+
+def test_a_record_twice_is_kept_once(tmp_path: Path) -> None:
+    good = write_simple(tmp_path / "good")
+    body, index = forge.split(good.read_bytes())
+    (tmp_path / "bad").write_bytes(body + body[index["head"][1] :])
+    kept = kept_of(tmp_path / "bad", tmp_path / "kept")
+    assert isinstance(kept, Kept)
+    with collateral.open(good) as whole, collateral.open(tmp_path / "kept") as part:
+        assert_beginning(whole, part)
+        assert counts(whole) == counts(part)
+
+
+def test_rows_are_written_in_step_with_attention(tmp_path: Path) -> None:
+    """Of a file that is cut somewhere, all but the last stretch of 256 KiB can be kept."""
+    with a_writer(tmp_path / "good", metrics=[]) as writer:
+        for row in range(30):
+            writer.add_example(f"id-{row}", "x" * 64, some_tokens(64), label=f"label {row}")
+            writer.add_attention(row, uniform(64))
+        for layer in range(LAYERS + 1):
+            writer.set_coordinates(layer, np.zeros((0, 2)))
+    data = (tmp_path / "good").read_bytes()
+    each = len(data) / 30
+    for part in (0.35, 0.65, 0.95):
+        length = int(len(data) * part)
+        (tmp_path / "cut").write_bytes(data[:length])
+        assert isinstance(kept_of(tmp_path / "cut", tmp_path / "kept"), Kept)
+        with collateral.open(tmp_path / "kept") as kept, collateral.open(tmp_path / "good") as good:
+            assert_beginning(good, kept)
+            rows = len(kept.examples)
+            assert rows >= (length - begun.LEAST_BETWEEN) / each - 2
+            assert kept.examples["label"] == [f"label {row}" for row in range(rows)]
+            assert len(kept.attention_examples()) == rows

@@ -14,11 +14,11 @@ import pytest
 import collateral
 from collateral import AttentionKind, layout, sparse, top_k
 from collateral.records import AttentionRecords
+from tests.attacks.test_damage import assert_flips_are_found
+from tests.attacks.test_hostile import drop, little_memory, numbers
 from tests.collateral import forge
 from tests.collateral.forge import Index, directory, faults, put, rewritten
 from tests.collateral.simple import HEADS, LAYERS, a_meta, a_writer, some_tokens
-from tests.collateral.test_damage import assert_flips_are_found
-from tests.collateral.test_hostile import drop, little_memory, numbers
 from tests.factory_parts import softmax_rows, write_tagging, write_translation
 
 HUGE = 1 << 40
