@@ -63,6 +63,7 @@ TITLES: dict[str, str] = {
     "back": "step back: end a rectangle, a zoom",
     "help": "help for this pane, and all keys",
     "suspend": "suspend: back to the shell until fg",
+    "redraw": "redraw: draw the whole screen again",
     "quit": "quit",
 }
 """Pure cursor keys are left out, and so is the palette itself."""

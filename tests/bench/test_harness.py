@@ -81,8 +81,8 @@ tty.setraw(0)
 print("up", flush=True)
 while key := sys.stdin.read(1):
     print("first " + key, end="", flush=True)
-    until = time.perf_counter() + 0.3
-    while time.perf_counter() < until:
+    until = time.process_time() + 0.3
+    while time.process_time() < until:
         pass
     print("last", end="", flush=True)
 """
