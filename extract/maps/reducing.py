@@ -141,7 +141,7 @@ def main_directions(unit: FloatArray, size: int, seed: int = 0) -> FloatArray:
             basis = np.linalg.qr(_times_moments(unit, np.linalg.qr(basis)[0]))[0]
         moments = _moments(unit, basis)
     _, axes = np.linalg.eigh(moments)
-    return (basis @ axes[:, ::-1][:, :size]).astype(np.float32)
+    return np.asarray(basis @ axes[:, ::-1][:, :size], dtype=np.float32)
 
 
 def _moments(unit: FloatArray, basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+from transformers import AutoModel, AutoTokenizer
 
 import collateral
 from collateral import unpack_vectors
+from extract import pipeline
+from extract.arguments import add_vectors
+from extract.errors import UsageError
 from extract.maps import reducing
 from extract.maps.projection import Settings
 from extract.maps.reducing import main_directions, reduced_layers
 from extract.maps.vectors import VectorStore
+from extract.options import RunOptions
+from tests.collateral.simple import a_writer, some_tokens
 
 Array = npt.NDArray[np.float32]
 SETTINGS = Settings(perplexity=5)
@@ -124,8 +133,6 @@ def test_huge_states_do_not_overflow(tmp_path: Path) -> None:
 
 
 def test_written_and_read(tmp_path: Path) -> None:
-    from tests.collateral.simple import a_writer, some_tokens
-
     states = some_states(20, 8, layers=3)
     with a_writer(tmp_path / "file", metrics=[], measures=[]) as writer:
         writer.add_example("x", "a" * 20, some_tokens(20))
@@ -138,3 +145,59 @@ def test_written_and_read(tmp_path: Path) -> None:
         assert set(c.vectors.quality) == {"kept", "cosine error"}
         z = c.vectors.read(2)
         np.testing.assert_allclose(z @ z.T, cosines(states[2]), atol=0.02)
+
+
+def run(model: Path, tmp_path: Path, **changes: Any) -> Path:
+    data, output = tmp_path / "data.txt", tmp_path / "out.msgpack"
+    data.write_text("the trophy\nhe said it\nthe suit is too large\n", encoding="utf-8")
+    pipeline.run(RunOptions(str(model), data, output, "text", batch_size=2, **changes))
+    return output
+
+
+def test_a_run_keeps_vectors_of_its_points(bert_folder: Path, tmp_path: Path) -> None:
+    """Against the hidden states of the model itself, run as transformers says."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(bert_folder)
+    model = AutoModel.from_pretrained(bert_folder).eval()
+    with collateral.open(run(bert_folder, tmp_path)) as c:
+        assert list(c.verify()) == []
+        whole = []
+        for row, text in enumerate(c.examples["text"]):
+            with torch.no_grad():
+                states = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
+            spans = c.point_tokens[c.point_examples == row]
+            tokens = [start for start, _ in spans.tolist()]
+            whole.append(torch.stack(states.hidden_states)[:, 0, tokens].numpy())
+        states = np.concatenate(whole, axis=1)
+        assert c.vectors.layers == tuple(range(len(states)))
+        assert c.vectors.points.tolist() == list(range(len(c.points)))
+        for layer, x in enumerate(states):
+            z = c.vectors.read(layer).astype(np.float64)
+            error = np.abs(z @ z.T - cosines(x))[~np.eye(len(x), dtype=bool)]
+            stated = float(c.vectors.quality["cosine error"][layer])
+            assert np.percentile(error, 95) == pytest.approx(stated, rel=0.2, abs=1e-4)
+            assert stated < 0.02
+            lengths = np.linalg.norm(x, axis=1)
+            np.testing.assert_allclose(c.vectors.lengths(layer), lengths, rtol=1e-4)
+
+
+def test_a_run_may_keep_fewer_or_none(bert_folder: Path, tmp_path: Path) -> None:
+    with collateral.open(run(bert_folder, tmp_path, vectors=3)) as c:
+        assert c.vectors.size == 3
+        places = [c.coordinates(layer) for layer in c.mapped_layers]
+    with collateral.open(run(bert_folder, tmp_path, vectors=0)) as c:
+        assert (c.vectors.layers, c.meta.vector_size) == ((), 0)
+        for layer, expected in zip(c.mapped_layers, places, strict=True):
+            np.testing.assert_array_equal(c.coordinates(layer), expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [([], 256), (["--vectors", "none"], 0), (["--vectors", "64"], 64)]
+)
+def test_the_option(words: list[str], expected: int) -> None:
+    parser = argparse.ArgumentParser()
+    add_vectors(parser)
+    assert parser.parse_args(words).vectors == expected
+    with pytest.raises(UsageError, match="--vectors must be at least 0"):
+        RunOptions("m", Path("d"), Path("o"), vectors=-1)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--vectors", "x"])
