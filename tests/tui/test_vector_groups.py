@@ -235,10 +235,10 @@ def test_b_marks_the_nearest_in_the_original_space(compared: Project) -> None:
     order = sorted((p for p in range(len(z)) if p != start), key=lambda p: -cosines[p])
     assert marked.marked == frozenset((start, *order[:10]))
     assert marked.scope == "marked"
-    said = pane.draw(replace(c, selection=marked), 80, 20).text()
+    said = pane.draw(Context(compared, marked, PLAIN, focused=True), 80, 20).text()
     assert "marked the 10 nearest by cosine, " in said and "in the original space" in said
     other = state.clear_marks(marked)
-    assert "nearest" not in pane.draw(replace(c, selection=other), 80, 20).text()
+    assert "nearest" not in pane.draw(Context(compared, other, PLAIN, focused=True), 80, 20).text()
 
 
 def test_without_vectors_there_are_no_nearest(paths: list[Path]) -> None:
