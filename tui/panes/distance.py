@@ -76,7 +76,7 @@ class DistancePane(Pane):
         canvas = Canvas(width, height, ascii_only=c.look.ascii)
         found = c.project.distance_view(c.selection)
         if not found.curves:
-            canvas.put(1, 0, text.cut(self._empty(c), width - 2), c.look.muted)
+            canvas.put(1, 0, text.cut(self._empty(c, found), width - 2), c.look.muted)
             return canvas
         warn = 1 if height > (4 if found.warning else 9) and (found.warning or found.note) else 0
         if height - warn < 5 or width < 24:
@@ -107,8 +107,12 @@ class DistancePane(Pane):
             canvas.put(1, height - 1, text.cut(said, width - 2), ink)
         return canvas
 
-    def _empty(self, c: Context) -> str:
+    def _empty(self, c: Context, found: DistanceView) -> str:
         s = c.selection
+        if found.unit == "point" and s.gap:
+            return "There are no two groups to subtract here; D shows the groups."
+        if found.unit == "point":
+            return "No distance is known here: a group needs two points."
         side = c.project.side(s.view)
         who = f"{side} ({c.project.name(side)})" if c.project.two else "The file"
         return f"{who} has no value of {s.grouping!r} for these pairs; g groups by another column."

@@ -383,7 +383,7 @@ class MapPane(Pane):
         near, cosines = nearest(c.project, self._here.side, self._cursor, c.selection.layer)
         marked = frozenset((self._cursor, *near))
         ends = " to ".join(c.look.number(one) for one in (cosines[0], cosines[-1])) if near else ""
-        said = f"marked the {len(near)} nearest by cosine, {ends}, in the original space"
+        said = f"marked {len(near)} nearest, original space: cosine {ends}"
         self._near = (marked, said)
         return state.toggle_marks(state.clear_marks(c.selection), marked)
 
