@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 import collateral
-from collateral import Column, cli, pack_vectors, sections, unpack_vectors
+from collateral import Column, cli, pack_vectors, recover, sections, unpack_vectors
 from tests.collateral import forge
 from tests.collateral.command import export, strict
 from tests.collateral.forge import Index, rewritten
@@ -276,3 +276,45 @@ def test_export(
     np.testing.assert_allclose(loaded["rows"][-1]["vector"], vectors[-1], rtol=1e-6)
     assert cli.main(["export", str(path), "--what", "vectors:1", "--format", "csv"]) != 0
     assert f"no vectors of layer '1'; there are of: 0, {LAYERS}" in capsys.readouterr().err
+
+
+def recovered(path: Path, target: Path) -> list[str]:
+    """What recovering a file says."""
+    return list(recover.recover(path, target).lines())
+
+
+def test_recovering_keeps_vectors(path: Path, rows: list[int], tmp_path: Path) -> None:
+    """With the index, and without it, when only the records say how long a vector is."""
+    cut = tmp_path / "cut"
+    body, _ = forge.split(path.read_bytes())
+    cut.write_bytes(body)
+    for number, damaged in enumerate((path, cut)):
+        target = tmp_path / f"new-{number}"
+        said = recovered(damaged, target)
+        assert any("2 of 2 vectors" in line or "2 vectors" in line for line in said), said
+        assert not any("vector" in line for line in said if line.startswith("lost")), said
+        with collateral.open(path) as old, collateral.open(target) as new:
+            assert list(new.verify()) == []
+            assert new.vectors.points.tolist() == rows
+            for layer in old.vectors.layers:
+                np.testing.assert_allclose(new.vectors.read(layer), old.vectors.read(layer))
+                np.testing.assert_array_equal(
+                    new.vectors.lengths(layer), old.vectors.lengths(layer)
+                )
+            np.testing.assert_array_equal(new.vectors.quality["kept"], old.vectors.quality["kept"])
+
+
+def test_recovering_leaves_out_what_is_damaged(path: Path, tmp_path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    _, index = forge.split(bytes(data))
+    blocks = np.frombuffer(index["sections"]["vectors/0"]["blocks"], dtype="<u8").reshape(-1, 5)
+    offset, length = blocks[0, 2:4].tolist()
+    data[offset + length - 1] ^= 1
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(data)
+    said = recovered(damaged, tmp_path / "new")
+    assert any("1 of 2 vectors" in line for line in said), said
+    assert "lost: all of vectors/ 0" in said
+    with collateral.open(tmp_path / "new") as new:
+        assert list(new.verify()) == []
+        assert new.vectors.layers == (LAYERS,)
