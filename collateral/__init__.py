@@ -85,6 +85,7 @@ from .schema import (
 )
 from .sparse import Kept, top_k
 from .table import Table
+from .vectors import Vectors, pack_vectors, unpack_vectors
 
 if TYPE_CHECKING:
     from .writer import Writer, create
@@ -105,12 +106,15 @@ __all__ = [
     "Table",
     "TokenInfo",
     "Tokens",
+    "Vectors",
     "Writer",
     "create",
     "open",
     "pack_attention",
     "pack_sparse_attention",
+    "pack_vectors",
     "top_k",
+    "unpack_vectors",
 ]
 
 

@@ -100,7 +100,7 @@ class Begun:
             )
         section.extend(values)
 
-    def _set(self, name: str, values: npt.NDArray[np.float32]) -> None:
+    def _set(self, name: str, values: npt.NDArray[np.float32 | np.uint8]) -> None:
         """Adds a section that a file may have, whole."""
         if name in self._sections:
             raise ValueError(f"{name} was set before")
@@ -132,7 +132,9 @@ class Begun:
         self._flushed = self._sink.offset
 
     def _counts(self) -> dict[str, int]:
-        return {**self._rows.counts, "attention": self._attention.count}
+        counts = {**self._rows.counts, "attention": self._attention.count}
+        vectors = self._sections.get(sections.VECTOR_POINTS)
+        return counts if vectors is None else {**counts, "vectors": vectors.count}
 
     def _check_complete(self) -> None:
         units = sections.units(self._meta, self._counts())

@@ -21,7 +21,10 @@ from .table import Table
 _ROWS = 512
 """Rows of a table held as Python objects at a time."""
 _SHOWN_IDS = 10
-KNOWN = "examples, points, pairs, items, metric:NAME, summary:NAME, attention:ID or norms:ID"
+KNOWN = (
+    "examples, points, pairs, items, metric:NAME, summary:NAME, vectors:LAYER, attention:ID "
+    "or norms:ID"
+)
 """What can be exported."""
 _SPECIAL = re.compile('[",\r\n]')
 """What makes a field of CSV be quoted."""
@@ -154,6 +157,8 @@ def find(c: Collateral, what: str, kind: str | None = None) -> Export:
         return _Metric(c, name)
     if group == "summary" and colon:
         return _Summary(c, name)
+    if group == "vectors" and colon:
+        return _Vectors(c, name)
     if group in ("attention", "norms") and colon:
         if kind is None:
             kind = c.meta.attention[0].name if c.meta.attention else "self"
@@ -316,6 +321,42 @@ class _Summary(Export):
 
     def arrays(self) -> Arrays:
         return {"values": self._values}
+
+
+class _Vectors(Export):
+    """The reduced vectors of a hidden state: a row per point that has one."""
+
+    def __init__(self, c: Collateral, layer: str) -> None:
+        layers = [str(known) for known in c.vectors.layers]
+        if layer not in layers:
+            known = ", ".join(layers) or "no layer"
+            raise KeyError(f"there are no vectors of layer {layer!r}; there are of: {known}")
+        rows = c.vectors.points
+        self._vectors, self._lengths = c.vectors.read(int(layer)), c.vectors.lengths(int(layer))
+        texts = c.points["text"]
+        self._places: dict[str, list[Any]] = {
+            "point": rows.tolist(),
+            "example": _ids(c, c.point_examples[rows]),
+            **_span("token", c.point_tokens[rows]),
+            "text": [texts[row] for row in rows.tolist()],
+        }
+        self.header = [*self._places, "length", *map(str, range(c.vectors.size))]
+        self.about = {"layer": int(layer)}
+
+    def lines(self) -> Iterator[list[Any]]:
+        places = zip(*self._places.values(), strict=True)
+        for place, length, vector in zip(places, self._lengths, self._vectors, strict=True):
+            yield [*place, *fields(length[None]), *fields(vector)]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        lengths = numbers(self._lengths)
+        for row, vector in enumerate(self._vectors):
+            found = {name: place[row] for name, place in self._places.items()}
+            yield {**found, "length": lengths[row], "vector": numbers(vector)}
+
+    def arrays(self) -> Arrays:
+        found: Arrays = {name: _array(place) for name, place in self._places.items()}
+        return {**found, "length": self._lengths, "vectors": self._vectors}
 
 
 class _Attention(Export):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from .plain import jsonable, printable, size
 from .reader import Collateral
@@ -41,6 +44,12 @@ def as_map(c: Collateral) -> dict[str, Any]:
         "summaries": [to_map(metric) for metric in c.summaries.values()],
         "mapped_layers": list(c.mapped_layers),
         "quality": dict(c.quality),
+        "vectors": {
+            "size": c.vectors.size,
+            "points": len(c.vectors.points),
+            "layers": list(c.vectors.layers),
+            "quality": c.vectors.quality,
+        },
         "attention_examples": {
             kind.name: len(c.attention_examples(kind.name)) for kind in c.meta.attention
         },
@@ -81,6 +90,7 @@ def _lines(c: Collateral) -> Iterator[str]:
     for number, line in enumerate(_attention(c)):
         yield from _entry("" if number else "attention", [line])
     yield from _maps(c)
+    yield from _vectors(c)
     settings = [f"{key} {'none' if v is None else v}" for key, v in meta.settings.items()]
     yield from _entry("settings", settings)
     for number, note in enumerate(meta.notes):
@@ -143,7 +153,23 @@ def _maps(c: Collateral) -> Iterator[str]:
         return
     layers = c.mapped_layers
     yield from _entry("maps", [f"of hidden states {', '.join(map(str, layers))}"])
-    for name, values in c.quality.items():
+    yield from _numbers_by_layer(c.quality)
+
+
+def _vectors(c: Collateral) -> Iterator[str]:
+    vectors = c.vectors
+    if not vectors.layers:
+        return
+    size = f"{vectors.size} of {c.meta.model.hidden_size} dimensions"
+    total = c.meta.counts["points"]
+    whose = f"of {len(vectors.points):,} of {total:,} points"
+    layers = f"hidden states {', '.join(map(str, vectors.layers))}"
+    yield from _entry("vectors", [size, whose, layers])
+    yield from _numbers_by_layer(vectors.quality)
+
+
+def _numbers_by_layer(named: Mapping[str, npt.NDArray[np.float32]]) -> Iterator[str]:
+    for name, values in named.items():
         shown = " ".join("  -  " if v != v else f"{v:5.3f}" for v in values)
         yield from _entry("", [f"{name:<20} {shown}"], wrap=False)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from . import cells, sections
 from .attention import Entry
 from .errors import CollateralError, shortened
+from .keeping_vectors import keep_vectors
 from .packing import PackedAttention
 from .schema import Column, TableName
 from .verify import check_attention
@@ -124,6 +125,7 @@ class Keeping:
                 self._norms(writer)
                 self._arrays(writer)
                 self._maps(writer)
+                self._vectors(writer)
                 for (name, what), count in self._missing.items():
                     self.kept.lost.append(f"{name} of {count:,} rows, where it is {what} now")
         except ValueError as error:
@@ -136,6 +138,7 @@ class Keeping:
         name = os.path.basename(whole.source.path)
         note = f"Recovered from {name}: what was lost there is unknown or undefined here."
         nothing: dict[str, Any] = {"counts": {}, "fingerprint": "", "token_fingerprint": ""}
+        nothing["vector_size"] = 0
         meta = dataclasses.replace(
             whole.meta, notes=(*whole.meta.notes, note), layout_fingerprint="", **nothing
         )
@@ -429,6 +432,16 @@ class Keeping:
                 raise ValueError("a point has lost its place")
             found.append(values[wanted])
         return np.concatenate(found)
+
+    def _vectors(self, writer: Writer) -> None:
+        """Keeps the vectors of points, of each hidden state that has all of them."""
+        states = self._whole.meta.model.layers + 1
+        kept, lost = keep_vectors(writer, self._whole.pieces, self._new["points"], states)
+        for name in lost:
+            self._gone(name)
+        layers = sum(name.startswith(f"{sections.VECTORS}/") for name in lost)
+        if kept or lost:
+            self._count("vectors", kept, kept + layers if self._whole.has_index else None)
 
     # -- the report -------------------------------------------------------------------------
 

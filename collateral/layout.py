@@ -37,6 +37,8 @@ MAX_FILLED = 1 << 30
 MAX_SIZE = 1 << 50
 MAX_TOKENS = 1 << 20
 MAX_LAYERS = MAX_HEADS = 1 << 12
+MAX_VECTOR = 1 << 16
+"""Numbers of a vector."""
 MAX_LABELS = 1 << 16
 MAX_LIST = 1 << 22
 MAX_CONTAINERS = 1 << 17

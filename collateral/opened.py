@@ -14,6 +14,7 @@ from .attention import Attention
 from .described import Described
 from .norms import ValueNorms
 from .source import Source
+from .vectors import Vectors
 
 T = TypeVar("T", bound="Opened")
 
@@ -43,6 +44,7 @@ class Opened:
         self.examples, self.points, self.pairs, self.items = map(found.table, sections.TABLES)
         directory = self._sections["attention/directory"]
         self._attention = Attention(self._source, self.meta, directory)
+        self.vectors = Vectors(self._source, self._sections, self.meta)
         count = len(self.examples)
         self._norms = {
             kind.name: ValueNorms(self._source, self._sections, kind.name, count)

@@ -30,6 +30,8 @@ class Collateral(OfExamples):
         examples, points, pairs: the tables.
         items: the table of words, labels or tokens (``meta.item`` says which); empty, and without
             columns, in a file that has none.
+        vectors: reduced vectors of the points, for cosines and distances in the original space;
+            without layers in a file that has none.
     """
 
     def __repr__(self) -> str:

@@ -152,8 +152,9 @@ class Meta:
         fingerprint: SHA-256 over ids and texts of the examples, in order.
         token_fingerprint: SHA-256 over the tokens of the examples and their offsets, in order.
         layout_fingerprint: SHA-256 over what points and pairs there are, in order.
-        counts: rows of "examples", "points", "pairs", "items" and number of "attention" records;
-            a file of version 1.0 has no "items".
+        vector_size: numbers of a point's reduced vector; 0 without vectors.
+        counts: rows of "examples", "points", "pairs", "items", number of "attention" records and,
+            if there are any, of points with "vectors"; a file of version 1.0 has no "items".
         created: UTC time as ISO 8601.
         format: (major, minor).
     """
@@ -172,6 +173,7 @@ class Meta:
     fingerprint: str = ""
     token_fingerprint: str = ""
     layout_fingerprint: str = ""
+    vector_size: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
     def kind(self, name: str) -> AttentionKind | None:

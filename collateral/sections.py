@@ -30,6 +30,10 @@ LABELS = "labels"
 """Group of sections: the labels of each categorical column, for who must do without the index."""
 VALUE_NORM, VALUE_NORM_PLACES = "value_norm", "value_norm_places"
 """Groups of sections, one section of each per kind of attention: value norms, and of whom."""
+VECTORS, VECTOR_STEPS, VECTOR_LENGTHS = "vectors", "vector_steps", "vector_lengths"
+"""Groups of sections, one section of each per hidden state: reduced vectors of points."""
+VECTOR_POINTS, VECTOR_QUALITY = "vector_points", "vector_quality"
+"""Which points have vectors; and the group of sections that say how much the vectors keep."""
 ALWAYS: dict[TableName, dict[str, Column]] = {
     "examples": {"id": Column("text", role="id"), "text": Column("text", role="text")},
     "points": {"text": Column("text", role="text")},
@@ -46,7 +50,7 @@ class Shape:
     Attributes:
         kind: "array", "texts" (one string a row) or "tokens" (one example's tokens a row).
         count: which number of rows it must have: a key of ``Meta.counts``, "states" for one row per
-            hidden state, "one", or "" for any number.
+            hidden state, "vector" for one per dimension of a vector, "one", or "" for any number.
     """
 
     kind: SectionKind
@@ -91,7 +95,7 @@ def declared(
 
 def units(meta: Meta, counts: Mapping[str, int]) -> dict[str, int]:
     """How many rows a section has by its ``Shape.count``, given the numbers of rows."""
-    return {**counts, "states": meta.model.layers + 1, "one": 1}
+    return {**counts, "states": meta.model.layers + 1, "vector": meta.vector_size, "one": 1}
 
 
 def summary_shape(summary: Metric, meta: Meta) -> Shape:
@@ -114,14 +118,16 @@ def _heads(what: str, metric: Metric, meta: Meta) -> tuple[int, int]:
 def optional(name: str, meta: Meta) -> Shape | None:
     """The shape of a section that a file may have.
 
-    That is coordinates of a layer, a quality, value norms of a kind of attention, how many tokens
-    of each example are the source's, or the labels of a column.
+    That is coordinates or vectors of a layer, a quality, value norms of a kind of attention, which
+    points have vectors, how many tokens of each example are the source's, or the labels of a
+    column.
 
     Raises:
-        ValueError: the name says coordinates or value norms, but of no hidden state or kind.
+        ValueError: the name says coordinates, vectors or value norms, but of no hidden state or
+            kind.
     """
-    if name == SOURCE:
-        return Shape("array", "<i4", (), "examples")
+    if name in (SOURCE, VECTOR_POINTS):
+        return Shape("array", "<i4", (), "examples" if name == SOURCE else "vectors")
     group, _, rest = name.partition("/")
     if group == LABELS:
         return Shape("texts", "", (), "")
@@ -132,12 +138,23 @@ def optional(name: str, meta: Meta) -> Shape | None:
         if group == VALUE_NORM:
             return Shape("array", "<f4", (kind.layers, kind.heads), "")
         return Shape("array", "<u8", (2,), "")
-    if group == "coordinates":
+    if group in ("coordinates", VECTORS, VECTOR_STEPS, VECTOR_LENGTHS):
         known = rest.isascii() and rest.isdigit() and len(rest) < 6 and str(int(rest)) == rest
         if not known or int(rest) > meta.model.layers:
             raise ValueError(f"there is no hidden state {rest[:20]!r}")
+        return _of_points(group, meta)
+    return Shape("array", "<f4", (), "states") if group in ("quality", VECTOR_QUALITY) else None
+
+
+def _of_points(group: str, meta: Meta) -> Shape:
+    """What a hidden state of the points has: a place on its map, or a vector and its parts."""
+    if group == "coordinates":
         return Shape("array", "<f4", (2,), "points")
-    return Shape("array", "<f4", (), "states") if group == "quality" else None
+    if not 1 <= meta.vector_size <= layout.MAX_VECTOR:
+        raise ValueError(f"vectors cannot be of {meta.vector_size} numbers")
+    if group == VECTORS:
+        return Shape("array", "|u1", (meta.vector_size,), "vectors")
+    return Shape("array", "<f4", (), "vector" if group == VECTOR_STEPS else "vectors")
 
 
 def _columns(tables: Tables) -> Iterator[tuple[str, Shape]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .reader import Collateral
 
 _CHUNK = 1 << 22
-_FILLED_IN = ("fingerprint", "token_fingerprint", "layout_fingerprint", "counts")
+_FILLED_IN = ("fingerprint", "token_fingerprint", "layout_fingerprint", "vector_size", "counts")
 """What the index knows of a file and its head does not yet."""
 
 Span = tuple[int, int, str]
@@ -288,6 +288,15 @@ def _numbers(c: Collateral) -> Iterator[str]:
             yield f"the map of layer {layer} has coordinates that are not numbers"
 
 
+def _vectors(c: Collateral) -> Iterator[str]:
+    if c.vectors.layers:
+        c.vectors.points  # noqa: B018 (reading them checks them)
+    for layer in c.vectors.layers:
+        steps, lengths = c.vectors.steps(layer), c.vectors.lengths(layer)
+        if not all(np.isfinite(part).all() and (part >= 0).all() for part in (steps, lengths)):
+            yield f"the vectors of layer {layer} have lengths or steps that are not numbers from 0"
+
+
 def _sources(c: Collateral) -> Iterator[str]:
     for row in range(len(c.examples)):
         c.source_tokens(row)
@@ -320,4 +329,5 @@ _CHECKS = (
     _numbers,
     _sources,
     _norms,
+    _vectors,
 )

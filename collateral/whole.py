@@ -219,6 +219,7 @@ def _by_head(source: Source, found: Scan, head: dict[str, Any]) -> Whole:
     meta = from_map(Meta, head["meta"])
     if meta.format[0] != FORMAT[0]:
         raise ValueError(f"it is of format version {meta.format[0]}")
+    meta = dataclasses.replace(meta, vector_size=_vector_size(found))
     remarks: list[str] = []
     if _describes(head):
         columns, metrics, measures = described.stated(head["meta"][layout.DESCRIBED])
@@ -287,6 +288,17 @@ def _section(source: Source, name: str, shape: sections.Shape) -> Section:
 def _known(labels: Pieces) -> dict[int, str]:
     values, there = labels.get(0, labels.stop)
     return {n: label for n, (label, known) in enumerate(zip(values, there, strict=True)) if known}
+
+
+def _vector_size(found: Scan) -> int:
+    """Numbers of a vector, which only the index states; 0 without vectors."""
+    rows = [
+        form.row
+        for name, blocks in found.blocks.items()
+        for form, _ in blocks[:1]
+        if name.startswith(f"{sections.VECTORS}/")
+    ]
+    return int(rows[0][0]) if rows and len(rows[0]) == 1 else 0
 
 
 def _optional(name: str, meta: Meta) -> sections.Shape | None:

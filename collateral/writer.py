@@ -17,6 +17,7 @@ from .adding import Adding
 from .begun import about
 from .growing import Growing
 from .schema import Column, Encoding, Measure, Meta, Metric, from_map, to_map
+from .vectors import pack_vectors
 
 
 class Writer(Adding):
@@ -147,6 +148,61 @@ class Writer(Adding):
             ValueError: set before, or a wrong shape.
         """
         self._set(f"quality/{name}", np.asarray(values, dtype=np.float32))
+
+    def set_vector_points(self, points: npt.ArrayLike) -> None:
+        """Which points have reduced vectors: their rows, rising; before :meth:`set_vectors`.
+
+        Raises:
+            ValueError: set before, rows that do not rise, or no such points.
+        """
+        rows = np.asarray(points, dtype=np.int64)
+        if sections.VECTOR_POINTS in self._sections:
+            raise ValueError("the points of vectors were set before")
+        count = self._rows.counts["points"]
+        sound = rows.ndim == 1 and bool((np.diff(rows) > 0).all())
+        if not sound or (len(rows) and not (rows[0] >= 0 and rows[-1] < count)):
+            raise ValueError(f"rows of points must rise, and lie between 0 and {count - 1}")
+        self._optional(sections.VECTOR_POINTS).extend(rows.astype("<i4"))
+
+    def set_vectors(self, layer: int, vectors: npt.ArrayLike, lengths: npt.ArrayLike) -> None:
+        """Reduced vectors of hidden state ``layer`` (0 to L), once per layer; see ``Vectors``.
+
+        Args:
+            layer: the hidden state.
+            vectors: [n, size], a row for each point of :meth:`set_vector_points`: coordinates of
+                its hidden state, scaled to length one, in orthogonal directions.
+            lengths: [n], the lengths of the hidden states.
+
+        Raises:
+            ValueError: no such hidden state, set before, no points were set, a wrong shape, or a
+                value that is no number.
+        """
+        points = self._sections.get(sections.VECTOR_POINTS)
+        if points is None:
+            raise ValueError("vectors need their points first")
+        sections.optional(f"coordinates/{layer:d}", self._meta)  # whether there is such a state
+        stored, steps = pack_vectors(vectors)
+        sizes = np.asarray(lengths, dtype=np.float32)
+        sizes = np.asarray(lengths, dtype=np.float32)
+        if not (np.isfinite(sizes).all() and (sizes >= 0).all()):
+            raise ValueError(f"the lengths of layer {layer} are not numbers from 0 up")
+        if len(stored) != points.count or sizes.shape != (points.count,):
+            raise ValueError(f"{points.count} vectors and lengths were expected")
+        size = self._meta.vector_size or stored.shape[1]
+        if stored.shape[1] != size:
+            raise ValueError(f"vectors of {size} numbers were expected, not of {stored.shape[1]}")
+        self._meta = dataclasses.replace(self._meta, vector_size=size)
+        self._set(f"{sections.VECTORS}/{layer:d}", stored)
+        self._set(f"{sections.VECTOR_STEPS}/{layer:d}", steps)
+        self._set(f"{sections.VECTOR_LENGTHS}/{layer:d}", sizes)
+
+    def set_vector_quality(self, name: str, values: npt.ArrayLike) -> None:
+        """How much the vectors keep, one value per hidden state: [layers + 1]; NaN if undefined.
+
+        Raises:
+            ValueError: set before, or a wrong shape.
+        """
+        self._set(f"{sections.VECTOR_QUALITY}/{name}", np.asarray(values, dtype=np.float32))
 
     def add_attention(
         self,

@@ -67,6 +67,7 @@ def extract(
     command = [sys.executable, "-m", "extract", "run", "--task", "coref", "--model", link.name]
     command += ["--name", name, "--data", RECORDS, "--output", output, "--seed", "1"]
     command += ["--attention", str(maps), "--attention-dtype", "uint8", "--threads", "1"]
+    command += ["--vectors", "none"]  # they would double the demo; its pairs have distances
     if head is not None:
         copy = work / f"{link.name}-{HEAD_FILE}"
         copy.write_bytes(head.read_bytes())

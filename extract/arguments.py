@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
-from .options import DEFAULT_MAPS, DEFAULT_TOP, SPARSE_ABOVE, RunOptions
+from .options import DEFAULT_MAPS, DEFAULT_TOP, DEFAULT_VECTORS, SPARSE_ABOVE, RunOptions
 
 FORMATS = (
     *("auto", "jsonl", "json", "csv", "tsv", "tsv-unquoted", "conll", "conllu", "txt", "datasets"),
@@ -176,6 +176,19 @@ def _add_amounts(run: argparse.ArgumentParser) -> None:
         metavar="N",
         help="fit t-SNE on N points at most and place the others on the map (default: 10,000)",
     )
+    add_vectors(run)
+
+
+def add_vectors(parser: argparse._ActionsContainer) -> None:
+    """How much of the points' hidden states is kept."""
+    parser.add_argument(
+        "--vectors",
+        type=vectors,
+        default=DEFAULT_VECTORS,
+        metavar="K|none",
+        help="keep K numbers, a byte each, of every hidden state of the points that t-SNE is "
+        f"fitted on, for distances in the original space (default: {DEFAULT_VECTORS})",
+    )
 
 
 def _add_engine(run: argparse.ArgumentParser) -> None:
@@ -225,6 +238,14 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f'"{text}" is no number') from None
+
+
+def vectors(text: str) -> int:
+    """How many numbers are kept of a hidden state: none (0) or so many."""
+    try:
+        return 0 if text == "none" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is neither none nor a number') from None
 
 
 def maps(text: str) -> int | None:

@@ -17,6 +17,9 @@ SPARSE_ABOVE = 1024
 DEFAULT_TOP = 64
 """Weights kept of each row of a sparse map, unless asked otherwise."""
 
+DEFAULT_VECTORS = 256
+"""Numbers kept of each point's hidden states, a byte each, unless asked otherwise."""
+
 AttentionDtype = Literal["float16", "uint8"]
 
 
@@ -53,6 +56,7 @@ class RunOptions:
         seed: of t-SNE and of samples.
         perplexity: of t-SNE.
         map_sample: points that t-SNE is fitted on at most; others are placed on the map.
+        vectors: numbers kept of each hidden state of those points; 0 keeps none.
         threads: CPU threads; None leaves torch's default.
         skip_bad: leave out lines that cannot be used instead of stopping.
         trust_remote_code: run code that comes with the model.
@@ -87,6 +91,7 @@ class RunOptions:
     seed: int = 0
     perplexity: float = 30.0
     map_sample: int | None = None
+    vectors: int = DEFAULT_VECTORS
     threads: int | None = None
     skip_bad: bool = False
     trust_remote_code: bool = False
@@ -110,6 +115,7 @@ class RunOptions:
             ("--seed", self.seed, 0),
             ("--perplexity", self.perplexity, 1),
             ("--map-sample", self.map_sample, 100),
+            ("--vectors", self.vectors, 0),
             ("--threads", self.threads, 1),
         )
         for option, value, least in smallest:

@@ -17,6 +17,7 @@ from . import plugins
 from .errors import BadLine, ExtractError, UsageError
 from .maps.making import write_maps
 from .maps.projection import Settings
+from .maps.reducing import write_vectors
 from .maps.vectors import VectorStore
 from .metrics.relations import RelationScores
 from .models.capture import watching
@@ -184,6 +185,8 @@ def put_together(
                 writer.add_summary(metric, values)
         with _timed(seconds, "t-SNE"):
             write_maps(store, settings, writer, workspace.folder, reporter)
+        with _timed(seconds, "vectors"):
+            write_vectors(store, settings, options.vectors, writer, reporter)
         with stage(reporter, "Writing"):
             stack.close()
     return _summary(options, ready, meta, assembly, score, scores, seconds)

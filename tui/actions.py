@@ -312,6 +312,14 @@ ACTIONS: tuple[Action, ...] = (
         ("map",),
     ),
     Action(
+        "nearest",
+        ("B",),
+        "nearest",
+        "On the map: mark the point under the cursor and its 10 nearest in the original space.",
+        "Selecting",
+        ("map",),
+    ),
+    Action(
         "pin",
         ("P",),
         "pin",

@@ -11,7 +11,8 @@ from .refusal import Refused
 from .state import Selection
 from .views import attention as attention_views
 from .views import listing
-from .views.groups import of_points
+from .views.distances import pair_measures
+from .views.groups import of_points, spaces
 
 if TYPE_CHECKING:
     from .project import Project
@@ -68,11 +69,15 @@ def _weighted(project: Project, s: Selection) -> Selection:
 
 
 def _measure(project: Project, s: Selection) -> Selection:
-    if of_points(s):
+    choices: Sequence[str] = spaces(project) if of_points(s) else pair_measures(project)
+    if of_points(s) and choices == ("tsne",):
         raise Refused(
-            "Groups of points have one distance, that on the map: the file keeps no vectors."
+            "Groups of points have one distance, that on the map: the file keeps no vectors; "
+            "extract it again."
         )
-    return _cycle("measure", "measures", "distance")(project, s)
+    if len(choices) < 2:
+        raise Refused(f"There is {'only one' if choices else 'no'} distance in the file.")
+    return replace(s, measure=state.after(s.measure, choices))
 
 
 def _group(project: Project, s: Selection) -> Selection:

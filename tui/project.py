@@ -29,6 +29,7 @@ from .views import labels, listing, opening
 from .views import points as point_views
 from .views.answers import (
     MAP_MEASURE,
+    VECTOR_MEASURES,
     AttentionGrid,
     DistanceView,
     Field,
@@ -157,7 +158,10 @@ class Project:
         """Actions that these files have no use for: the footer leaves them out."""
         one = {"kind"} if len(self.kinds) < 2 else set()
         norms = any(self.a.value_norm_examples(kind.name) for kind in self.kinds)
-        return frozenset(one if norms else one | {"weighted"})
+        vectors = any(file.vectors.layers for file in self.files)
+        return frozenset(
+            one | (set() if norms else {"weighted"}) | (set() if vectors else {"nearest"})
+        )
 
     def kind_tokens(self, example: int, kind: str) -> tuple[range, range]:
         """The tokens of an example that are queries and keys of a kind of attention."""
@@ -448,6 +452,8 @@ class Project:
         """Title of a distance measure."""
         if name == MAP_MEASURE:
             return "t-SNE distance"
+        if name not in self.a.measures:  # between points by their vectors
+            return VECTOR_MEASURES[name]
         measure = self.a.measures[name]
         return measure.title or measure.name
 

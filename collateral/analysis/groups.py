@@ -1,4 +1,6 @@
-"""Distances between groups of points on the maps, layer by layer, with intervals over examples.
+"""Distances between groups of points, layer by layer, with intervals over examples.
+
+On the maps; and, of a file that keeps reduced vectors, in the original space.
 
 How close together the points of a group lie is the mean distance of two of them, how far apart two
 groups lie the mean distance of a point of one and a point of the other. The unit of inference is
@@ -7,8 +9,9 @@ the example, as everywhere: the points that an example has in a group weigh one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,9 @@ from .distances import Curve, curve, median_distance, pairs_of_points, resamples
 
 Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
+Block = tuple[slice, npt.NDArray[np.float32]]
+Space = Literal["tsne", "cosine", "euclid"]
+"""What points have distances by: their map, or their vectors in the original space."""
 
 MOST_POINTS = 4000
 """Points that are taken at most: all distances between them take a tenth of a second per layer."""
@@ -27,7 +33,7 @@ _BLOCK = 64
 
 @dataclass(frozen=True, eq=False)
 class GroupCurves:
-    """Mean distances on the map between the points of groups, in units of the map.
+    """Mean distances between the points of groups; on the map in units of the map.
 
     Attributes:
         within: of each group, between two of its points.
@@ -49,6 +55,7 @@ def group_curves(
     codes: npt.NDArray[np.integer],
     labels: Sequence[str],
     *,
+    measure: Space = "tsne",
     among: npt.NDArray[np.integer] | None = None,
     most: int = MOST_POINTS,
     samples: int = 1000,
@@ -59,11 +66,13 @@ def group_curves(
     With w_i = 1 / (points that the example of point i has in the group of i), the mean distance
     between groups g and h (or within g, where h = g) is::
 
-        D(g, h) = sum of w_i w_j |x_i - x_j| / sum of w_i w_j    over i in g, j in h, i != j
+        D(g, h) = sum of w_i w_j d(i, j) / sum of w_i w_j    over i in g, j in h, i != j
 
-    divided by the map's median distance between two points, as in :func:`map_distances`: at 1 they
-    are as far apart as two points of the map usually are. "Others" and "between" sum numerators and
-    denominators over several pairs of groups.
+    On the map ("tsne") d is the distance of two places divided by the map's median distance between
+    two points, as in :func:`map_distances`: at 1 they are as far apart as two points of the map
+    usually are. In the original space d is 1 - cosine, or the Euclidean distance, of two hidden
+    states as far as the file's vectors keep them; see ``Vectors.quality``. "Others" and "between"
+    sum numerators and denominators over several pairs of groups.
 
     Resamples draw examples. A mean over pairs of points is not a mean over examples, so a resample
     is taken to first order: D plus the sum over examples of (times drawn - 1) times the derivative
@@ -74,10 +83,13 @@ def group_curves(
 
     Args:
         codes: int [points], the group of each point of the file; -1 belongs to none.
+        measure: "tsne", "cosine" or "euclid"; NaN for hidden states without a map, or vectors, and
+            for the cosine of a hidden state that is zero.
         labels: names of the groups 0, 1, ...
         among: example rows that resamples draw from, rising; those of the grouped points if None.
         most: points that are taken at most. If there are more, each group keeps so many drawn at
-            random (by ``seed``), the same number in all groups that have as many.
+            random (by ``seed``), the same number in all groups that have as many. In the original
+            space only points that have vectors are taken.
 
     Raises:
         ValueError: ``codes`` has another length than the points, or a code has no label.
@@ -87,19 +99,14 @@ def group_curves(
         raise ValueError(f"{len(codes)} codes for {len(c.points)} points")
     if len(codes) and int(np.max(codes)) >= len(labels):
         raise ValueError(f"code {np.max(codes)} has no label")
-    chosen = _drawn(codes, len(labels), most, seed)
+    chosen = _drawn(_known(c, codes, measure), len(labels), most, seed)
     cells = _Cells(np.asarray(codes)[chosen], c.point_examples[chosen], len(labels))
     masks = _masks(len(labels))
     mean = np.full((len(masks), c.meta.model.layers + 1), np.nan)
     slopes = np.zeros((len(cells.examples), *mean.shape))
     counts = cells.counts()
-    one, other = pairs_of_points(len(c.points))
-    for layer in c.mapped_layers if len(chosen) and len(one) else ():
-        places = c.coordinates(layer).astype(np.float64)
-        typical = median_distance(places, one, other)
-        if typical > 0:
-            sums = cells.sums(places[chosen] / typical)
-            mean[:, layer], slopes[:, :, layer] = _ratios(sums, counts, masks)
+    for layer, sums in _sums(c, cells, chosen, measure) if len(chosen) else ():
+        mean[:, layer], slopes[:, :, layer] = _ratios(sums, counts, masks)
     rows = cells.examples if among is None else np.asarray(among)
     at: Rows = np.asarray(np.searchsorted(rows, cells.examples))
     resampled = _to_first_order(mean, slopes, at, len(rows), samples, seed)
@@ -117,6 +124,39 @@ def group_curves(
         tuple(np.bincount(cells.groups, minlength=groups).tolist()),
         tuple(sizes),
     )
+
+
+def _known(
+    c: Collateral, codes: npt.NDArray[np.integer], measure: Space
+) -> npt.NDArray[np.integer]:
+    """The groups of the points that have a place in this space; -1 of the others."""
+    if measure == "tsne" or len(c.vectors.points) == len(codes):
+        return codes
+    known = np.full_like(codes, -1)
+    known[c.vectors.points] = codes[c.vectors.points]
+    return known
+
+
+def _sums(
+    c: Collateral, cells: _Cells, chosen: Rows, measure: Space
+) -> Iterator[tuple[int, tuple[Doubles, Doubles]]]:
+    """The sums of distances of each hidden state that has a map, or vectors."""
+    if measure == "tsne":
+        one, other = pairs_of_points(len(c.points))
+        for layer in c.mapped_layers if len(one) else ():
+            coordinates = c.coordinates(layer).astype(np.float64)
+            typical = median_distance(coordinates, one, other)
+            if typical > 0:
+                yield layer, cells.sums(_distances(coordinates[chosen] / typical))
+        return
+    places = np.searchsorted(c.vectors.points, chosen)
+    for layer in c.vectors.layers:
+        vectors, lengths = c.vectors.read(layer, places), c.vectors.lengths(layer)[places]
+        if measure == "euclid":
+            yield layer, cells.sums(_euclidean(vectors, lengths))
+        else:
+            vectors[lengths == 0] = np.nan
+            yield layer, cells.cosine_sums(vectors.astype(np.float64))
 
 
 def _drawn(codes: npt.NDArray[np.integer], groups: int, most: int, seed: int) -> Rows:
@@ -157,20 +197,20 @@ class _Cells:
         )
         self._weight = 1 / np.maximum(self.known.ravel()[self._cell], 1)
 
-    def sums(self, places: Doubles) -> tuple[Doubles, Doubles]:
+    def sums(self, blocks: Iterable[Block]) -> tuple[Doubles, Doubles]:
         """Weighted sums of distances from each example's points in g to all points in h.
 
         Args:
-            places: coordinates of the points, [n, 2].
+            blocks: distances from some points at a time to all; 0 from a point to itself.
 
         Returns:
             Between different examples, and inside the example: both [e, groups, groups].
         """
         count = self._shape[1]
-        weights = np.zeros((len(places), count), dtype=np.float32)
-        weights[np.arange(len(places)), self.groups] = self._weight
+        weights = np.zeros((len(self.groups), count), dtype=np.float32)
+        weights[np.arange(len(weights)), self.groups] = self._weight
         every, inside = np.empty_like(weights), np.empty_like(weights)
-        for rows, gaps in _distances(places.astype(np.float32)):
+        for rows, gaps in blocks:
             every[rows] = gaps @ weights
             owners = self._owners[rows]  # they never fall: an example's points stand together
             first, last = np.searchsorted(self._owners, [owners[0], owners[-1] + 1]).tolist()
@@ -178,7 +218,29 @@ class _Cells:
             inside[rows] = (gaps[:, first:last] * own) @ weights[first:last]
         return self._summed(every - inside), self._summed(inside)
 
-    def _summed(self, values: npt.NDArray[np.float32]) -> Doubles:
+    def cosine_sums(self, vectors: Doubles) -> tuple[Doubles, Doubles]:
+        """As :meth:`sums`, of 1 - z_i · z_j: by sums of vectors, without all pairs of points.
+
+        Args:
+            vectors: z of the points, [n, size].
+        """
+        count = self._shape[1]
+        every, inside = np.empty((len(vectors), count)), np.empty((len(vectors), count))
+        places = np.searchsorted(self.examples, self._owners)
+        starts = np.searchsorted(self._owners, self.examples)
+        own = self._weight * (1 - np.einsum("ij,ij->i", vectors, vectors))
+        for group in range(count):
+            mine = self.groups == group
+            weights = np.where(mine, self._weight, 0)
+            weighted = np.where(mine[:, None], weights[:, None] * vectors, 0)
+            near, known = np.add.reduceat(weighted, starts), np.add.reduceat(weights, starts)
+            itself = np.where(mine, own, 0)
+            every[:, group] = known.sum() - vectors @ near.sum(axis=0) - itself
+            inside[:, group] = known[places] - itself
+            inside[:, group] -= np.einsum("ij,ij->i", vectors, near[places])
+        return self._summed(every - inside), self._summed(inside)
+
+    def _summed(self, values: npt.NDArray[np.floating]) -> Doubles:
         """Weighted sums of [n, groups] by example and group: [e, groups, groups]."""
         size = self._shape[0] * self._shape[1]
         columns = [
@@ -197,14 +259,13 @@ class _Cells:
         return apart, inside
 
 
-def _distances(
-    places: npt.NDArray[np.float32],
-) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-    """Distances from some points at a time to all of them.
+def _distances(coordinates: Doubles) -> Iterator[Block]:
+    """Distances on a map from some points at a time to all of them.
 
     Returns:
         Which points, and [some, places]; overwritten by the next.
     """
+    places = coordinates.astype(np.float32)
     gaps = np.empty((min(_BLOCK, len(places)), len(places)), dtype=np.float32)
     squares = np.empty_like(gaps)
     x, y = np.ascontiguousarray(places.T)
@@ -217,6 +278,27 @@ def _distances(
         np.multiply(gap, gap, out=gap)
         square += gap
         yield rows, np.sqrt(square, out=square)
+
+
+def _euclidean(
+    vectors: npt.NDArray[np.float32], lengths: npt.NDArray[np.float32]
+) -> Iterator[Block]:
+    """Euclidean distances from some points at a time to all of them; see ``Vectors``."""
+    scale = lengths.max(initial=0)  # so that squares of large ones stay finite
+    scale = scale if scale > 0 else np.float32(1)
+    lengths = lengths / scale
+    squares = lengths * lengths
+    scaled = vectors * lengths[:, None]
+    for start in range(0, len(vectors), _BLOCK):
+        rows = slice(start, min(start + _BLOCK, len(vectors)))
+        gaps = scaled[rows] @ scaled.T
+        gaps *= -2
+        gaps += squares
+        gaps += squares[rows, None]
+        np.sqrt(np.maximum(gaps, 0, out=gaps), out=gaps)
+        gaps *= scale
+        gaps[np.arange(len(gaps)), np.arange(rows.start, rows.stop)] = 0
+        yield rows, gaps
 
 
 def _masks(groups: int) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import maps, number, whole
+from ..arguments import add_vectors, maps, number, whole
 from ..saying import many
 from .options import ArrayOptions, ImportOptions, InterpretOptions
 
@@ -102,6 +102,7 @@ def _add_arrays(kinds: Any, kind: str) -> None:
         metavar="N",
         help="points that t-SNE is fitted on at most; others are placed on the map",
     )
+    add_vectors(parser)
     add("--threads", type=whole, metavar="N", help="CPU threads (default: all cores)")
 
 

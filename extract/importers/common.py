@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from collateral.schema import AttentionKind, Column, Measure, Meta, Metric, Toke
 from ..errors import ExtractError, UsageError
 from ..saying import agree, many
 from .options import ImportOptions
+
+if TYPE_CHECKING:
+    from ..maps.reducing import Reduced
 
 Range = tuple[int, int]
 Values = dict[str, Any]
@@ -120,6 +123,7 @@ class Imported:
         distances: measures between the spans of pairs: description and [pairs, layers + 1].
         coordinates: hidden state to float32 [points, 2].
         quality: name to [layers + 1].
+        vectors: rows of the points that keep vectors, and these by layer; None without.
     """
 
     meta: Meta
@@ -129,6 +133,7 @@ class Imported:
     distances: list[tuple[Measure, npt.NDArray[np.float32]]] = field(default_factory=list)
     coordinates: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     quality: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    vectors: tuple[npt.NDArray[np.intp], list[Reduced]] | None = None
     notes: list[str] = field(default_factory=list)
 
     @property

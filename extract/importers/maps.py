@@ -10,6 +10,7 @@ import torch
 
 from ..maps.making import make_maps
 from ..maps.projection import Settings
+from ..maps.reducing import reduced_layers
 from ..maps.vectors import VectorStore
 from ..progress import Reporter
 from .common import Imported
@@ -21,12 +22,12 @@ Floats = npt.NDArray[np.float32]
 def add_maps(
     imported: Imported, store: VectorStore, options: ArrayOptions, reporter: Reporter
 ) -> None:
-    """Makes the map of every hidden state and measures how faithful each is.
+    """Makes the map of every hidden state, measures how faithful each is, and keeps vectors.
 
     Args:
-        imported: takes coordinates, qualities, settings and notes.
+        imported: takes coordinates, qualities, vectors, settings and notes.
         store: the vectors of all points.
-        options: seed, perplexity, sample, threads.
+        options: seed, perplexity, sample, vectors, threads.
         reporter: hears of every layer.
 
     Raises:
@@ -39,6 +40,9 @@ def add_maps(
     both = imported.meta.settings | maps.settings | {"seed": options.seed}
     imported.meta = dataclasses.replace(imported.meta, settings=both)
     imported.notes += maps.notes
+    if options.vectors:
+        rows, layers = reduced_layers(store, settings, options.vectors, reporter)
+        imported.vectors = rows, list(layers)
 
 
 def span_distances(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import UsageError
+from ..options import DEFAULT_VECTORS
 
 Task = Literal["wsc", "absa"]
 AttentionDtype = Literal["float16", "uint8"]
@@ -88,6 +89,7 @@ class ArrayOptions(ImportOptions):
         architecture: of the model; empty takes it from the file's own metadata.
         seed, perplexity: of t-SNE.
         map_sample: points that t-SNE is fitted on at most; others are placed on the map.
+        vectors: numbers kept of each hidden state of those points; 0 keeps none.
         threads: of t-SNE; None takes all cores.
     """
 
@@ -98,6 +100,7 @@ class ArrayOptions(ImportOptions):
     seed: int = 0
     perplexity: float = 30.0
     map_sample: int | None = None
+    vectors: int = DEFAULT_VECTORS
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -110,6 +113,7 @@ class ArrayOptions(ImportOptions):
         _at_least("--seed", self.seed, 0)
         _at_least("--perplexity", self.perplexity, 1)
         _at_least("--map-sample", self.map_sample, 100)
+        _at_least("--vectors", self.vectors, 0)
         _at_least("--threads", self.threads, 1)
 
     @property

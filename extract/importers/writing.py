@@ -218,6 +218,10 @@ def _write_numbers(
         writer.set_coordinates(layer, coordinates)
     for name, values in imported.quality.items():
         writer.set_quality(name, values)
+    if imported.vectors is not None:
+        from ..maps.reducing import put_vectors  # late: most imports bring no hidden states
+
+        put_vectors(writer, *imported.vectors)
 
 
 def _tables(

@@ -16,7 +16,10 @@ from .prepare import Prepared
 from .windows import windows
 
 _NOT_PLANNED = frozenset(
-    ("output", "name", "resume", "restart", "threads", "perplexity", "map_sample", "plugins")
+    (
+        *("output", "name", "resume", "restart", "threads", "plugins"),
+        *("perplexity", "map_sample", "vectors"),
+    )
 )
 """Options that the parts of a run do not depend on, or that are planned by their contents."""
 

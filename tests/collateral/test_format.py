@@ -58,7 +58,7 @@ def path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
         return write_tagging(target, kept=3)
     if request.param == "translation":
         return write_translation(target, kept=2)
-    return write_collateral(target, examples=9)
+    return write_collateral(target, examples=9, vectors=5)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +160,10 @@ def expected_sections(c: collateral.Collateral) -> dict[str, tuple[str, str, tup
                     shape,
                     counts[f"{metric.unit}s"],
                 )
+        elif pattern.startswith("vector"):
+            for name in vector_sections(c, pattern):
+                known = {**counts, "vector_size": c.meta.vector_size}
+                found[name] = (kind, plain, (known[row],) if row else (), known[rows])
         else:
             each = {"distance/MEASURE": list(c.measures), "quality/NAME": list(c.quality)}
             each["coordinates/LAYER"] = [str(layer) for layer in range(states)]
@@ -168,6 +172,15 @@ def expected_sections(c: collateral.Collateral) -> dict[str, tuple[str, str, tup
                 key = pattern.partition("/")[0] + f"/{name}" if name else pattern
                 found[key] = (kind, plain, extents, counts[rows])
     return found
+
+
+def vector_sections(c: collateral.Collateral, pattern: str) -> list[str]:
+    """The sections of vectors that a pattern of the specification stands for in a file."""
+    if not c.vectors.layers:
+        return []
+    each = {"LAYER": map(str, c.vectors.layers), "NAME": c.vectors.quality}
+    group, _, kind = pattern.partition("/")
+    return [f"{group}/{name}" for name in each[kind]] if kind else [group]
 
 
 def test_sections_in_index_and_code_and_records(path: Path, stream: list[Any]) -> None:
@@ -343,6 +356,7 @@ def test_limits_are_those_of_the_code() -> None:
         (f"at most {(layout.MAX_ATTENTION + 1) >> 30} GiB - 1", layout.MAX_ATTENTION + 1),
         (f"{layout.MAX_LAYERS:,} layers and heads", layout.MAX_HEADS),
         (f"{layout.MAX_LABELS:,} labels", layout.MAX_LABELS),
+        (f"{layout.MAX_VECTOR:,} numbers in a vector", layout.MAX_VECTOR),
         (f"{layout.MAX_TOKENS:,} tokens", layout.MAX_TOKENS),
         (f"more than {layout.MAX_FILLED:,} weights at once", layout.MAX_FILLED),
         (f"`topk16` up to {layout.most_keys('topk16'):,} keys", layout.most_keys("topk16")),

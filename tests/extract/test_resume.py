@@ -169,7 +169,7 @@ def test_another_command_neither_goes_on_nor_destroys(options: RunOptions, tmp_p
         pipeline.run(replace(options, plugins=(plugin,), resume=True))
     assert Workspace.beside(options.output).finished() == 2  # nothing was lost on the way
     # what the forward passes do not depend on may change
-    summary = pipeline.run(replace(options, resume=True, perplexity=3, name="other"))
+    summary = pipeline.run(replace(options, resume=True, perplexity=3, vectors=4, name="other"))
     assert summary is not None and summary.texts == 9
 
 

@@ -196,6 +196,13 @@ async def _kind(session: Session, key: str) -> None:
     assert session.selection == before  # test_tasks.py presses it where there are several
 
 
+async def _nearest(session: Session, key: str) -> None:
+    """These files keep no vectors of points; what it does with them is in another module."""
+    await session.press("end", key)
+    assert session.screen.message.startswith("The file keeps no vectors of its points")
+    assert not session.selection.marked
+
+
 async def _weighted(session: Session, key: str) -> None:
     before = session.selection
     await session.press(key)
@@ -347,6 +354,7 @@ EFFECTS: dict[str, Effect] = {
     "average": Effect(changes={"scope": "example"}, shows="this example"),
     "mark": Effect(changes={"scope": "marked", "marked": None}, shows="points marked"),
     "box": Effect(check=_box),
+    "nearest": Effect("map", check=_nearest),
     "search": Effect("list", check=_search),
     "filter": Effect("list", check=_filter),
     "clear-filter": Effect(

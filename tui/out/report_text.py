@@ -42,6 +42,8 @@ def _text(found: Mapping[str, Any], width: int, ascii_only: bool) -> Iterator[st
             yield f"  {group['label']}: {_behind(group)}"
         yield f"  mean [{distances['interval']}] by layer, 0 is the embeddings"
         yield from _columns(_distance_table(distances), width)
+        if distances["note"]:
+            yield f"  {distances['note']}"
     if any(found["maps"].values()):
         yield from ("", "Faithfulness of the maps, by layer")
         yield from _columns(_map_table(found["maps"]), width)
@@ -273,6 +275,8 @@ def _markdown(found: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"- {_escaped(g['label'])}: {_behind(g)}" for g in distances["groups"])
         yield from ("", f"Mean [{distances['interval']}] by layer; 0 is the embeddings.", "")
         yield from _markdown_table(_distance_table(distances))
+        if distances["note"]:
+            yield from ("", f"{_escaped(distances['note'])}.")
     if any(found["maps"].values()):
         yield from ("", "## Faithfulness of the maps", "")
         yield from _markdown_table(_map_table(found["maps"]))

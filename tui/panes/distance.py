@@ -41,19 +41,22 @@ class DistancePane(Pane):
         "(`space`, `b`). A group's curve is the mean distance between two of its points: low, "
         "they lie close together. *Between groups* is that between two points of different "
         "groups. An example's points in a group weigh one together. `D` shows for each group the "
-        "distance to the other groups minus that inside: above zero, the group stands apart. All "
-        "of this is on the map, in units of its median distance, as files keep no vectors of the "
-        "points; and a t-SNE map exaggerates some gaps and hides others: believe it no further "
-        "than its quality. Of more than 4,000 points a random sample is taken, always the same "
-        "one.\n\n"
+        "distance to the other groups minus that inside: above zero, the group stands apart. "
+        "Cosine and Euclid are those of the points' hidden states, as far as the file's vectors "
+        "keep them; the last line says how many dimensions, and what the cosines of 95 % of "
+        "pairs of points are off by at most in the worst layer (means over groups are nearer: "
+        "errors have either sign). A file without vectors has the map alone; extract it again to "
+        "have them. On the map the unit is its median distance; a t-SNE map exaggerates some gaps "
+        "and hides others: believe it no further than its quality. Of more than 4,000 points a "
+        "random sample is taken, always the same one.\n\n"
         "The band is a 95 % interval from 1,000 bootstrap samples of examples (for points, to "
         "first order); with one example there is none. Where many curves have little room, "
         "intervals stand at the chosen layer only, as upright lines, and only the largest groups "
         "are drawn. Differences are paired: both sides are taken from the same samples of "
         "examples.\n\n"
-        "The last line warns where the gap between two groups of pairs has the opposite sign on "
-        "the map and in the original space, and both intervals exclude zero. Believe the "
-        "original space."
+        "The last line warns where the gap between two groups of pairs, or between a group of "
+        "points and the others, has the opposite sign on the map and in the original space, and "
+        "both intervals exclude zero. Believe the original space."
     )
 
     def title(self, c: Context) -> str:
@@ -74,7 +77,7 @@ class DistancePane(Pane):
         canvas = Canvas(width, height, ascii_only=c.look.ascii)
         found = c.project.distance_view(c.selection)
         if not found.curves:
-            canvas.put(1, 0, text.cut(self._empty(c), width - 2), c.look.muted)
+            canvas.put(1, 0, text.cut(self._empty(c, found), width - 2), c.look.muted)
             return canvas
         warn = 1 if height > (4 if found.warning else 9) and (found.warning or found.note) else 0
         if height - warn < 5 or width < 24:
@@ -105,8 +108,12 @@ class DistancePane(Pane):
             canvas.put(1, height - 1, text.cut(said, width - 2), ink)
         return canvas
 
-    def _empty(self, c: Context) -> str:
+    def _empty(self, c: Context, found: DistanceView) -> str:
         s = c.selection
+        if found.unit == "point" and s.gap:
+            return "There are no two groups to subtract here; D shows the groups."
+        if found.unit == "point":
+            return "No distance is known here: a group needs two points."
         side = c.project.side(s.view)
         who = f"{side} ({c.project.name(side)})" if c.project.two else "The file"
         return f"{who} has no value of {s.grouping!r} for these pairs; g groups by another column."

@@ -18,8 +18,10 @@ from ..parts.map_lines import Strip, colour_line, layer_strip
 from ..plots import plane
 from ..plots import scatter as plot
 from ..plots.canvas import Canvas
+from ..refusal import Refused
 from ..state import Selection
 from ..views.answers import Side
+from ..views.nearest import nearest
 from ..window import WHOLE, Window
 
 _SIDE_BY_SIDE = 64
@@ -92,8 +94,9 @@ class MapPane(Pane):
         "ASCII `*` and `P`).\n\n"
         "The arrows jump from point to point; `enter` selects the example of the point under the "
         "cursor, `space` marks it, `b` begins a rectangle whose corner the arrows move, `enter` "
-        "then marks all points inside (or drag the mouse). Head grid and distances follow the "
-        "marked points' examples.\n\n"
+        "then marks all points inside (or drag the mouse). `B` marks the point under the cursor "
+        "and the 10 nearest to it in the original space, by cosine, as far as the file keeps "
+        "vectors. Head grid and distances follow the marked points' examples.\n\n"
         "`+` and `-` draw the map larger around the cursor, or smaller (the mouse wheel does so "
         "where it points), shift with an arrow shows the part beside it, `0` all of it. The part "
         "stays while you go through the layers; the title says how many times larger it is, and "
@@ -121,6 +124,8 @@ class MapPane(Pane):
         self._stars_outside = 0
         self._strip: tuple[int, Strip] | None = None  # and its row
         self._box: _Box | None = None
+        self._near: tuple[frozenset[int], str] = (frozenset(), "")
+        """Neighbours that were marked, and what is said of them while they are."""
 
     def heading(self, c: Context) -> str:
         """How the maps were made: t-SNE, or what the file says in its place."""
@@ -235,6 +240,9 @@ class MapPane(Pane):
             words = c.project.point_words(side, self._cursor, c.selection.colouring)
             canvas.put(left, y, text.cut(f" {words} ", width), ink)
             y -= 1
+            if self._near[1] and self._near[0] == c.selection.marked and rows > 4:
+                canvas.put(left, y, text.cut(f" {self._near[1]} ", width), ink)
+                y -= 1
         if c.selection.path and rows > 4:
             canvas.put(left, y, map_path.caution(c, side, width), c.look.muted)
 
@@ -352,6 +360,8 @@ class MapPane(Pane):
     def act(self, c: Context, name: str) -> Selection | None:
         """Draws the map larger or smaller, shows another part, or how crowded its cells are."""
         s = c.selection
+        if name == "nearest":
+            return self._mark_nearest(c)
         if name in ("more", "less"):
             factor = _STEP if name == "more" else 1 / _STEP
             for side in c.project.sides:
@@ -365,6 +375,17 @@ class MapPane(Pane):
         if name == "density" and self._drawn:
             return replace(s, density="off" if self._here.ground.edges else "on")
         return None
+
+    def _mark_nearest(self, c: Context) -> Selection:
+        """Marks the cursor's point and its nearest in the original space, and nothing else."""
+        if self._cursor < 0 or not self._drawn:
+            raise Refused("No point is under the cursor; the arrows move it.")
+        near, cosines = nearest(c.project, self._here.side, self._cursor, c.selection.layer)
+        marked = frozenset((self._cursor, *near))
+        ends = " to ".join(c.look.number(one) for one in (cosines[0], cosines[-1])) if near else ""
+        said = f"marked {len(near)} nearest, original space: cosine {ends}"
+        self._near = (marked, said)
+        return state.toggle_marks(state.clear_marks(c.selection), marked)
 
     def _zoomed(self, c: Context, side: Side, factor: float) -> Window:
         """A model's part drawn larger: the cursor's point stays in its place, if it is seen."""

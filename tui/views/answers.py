@@ -19,6 +19,8 @@ Side = Literal["A", "B"]
 
 MAP_MEASURE = "tsne"
 """Name of the distance on the map, beside the measures of the file."""
+VECTOR_MEASURES = {"cosine": "cosine distance", "euclid": "Euclidean distance"}
+"""Distances between points by their vectors, as far as a file keeps them: name to title."""
 
 
 class Missing(Exception):

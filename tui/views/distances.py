@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,13 @@ def distance_ready(p: Project, s: Selection) -> bool:
     return len(p.a.pairs) <= _QUICK_PAIRS or s.scope == "example"
 
 
+def pair_measures(p: Project) -> tuple[str, ...]:
+    """The distances between the spans of pairs that all files have."""
+    names = [name for name in p.a.measures if all(name in file.measures for file in p.files)]
+    maps = [MAP_MEASURE] * all(file.mapped_layers for file in p.files)
+    return (*names, *maps) if len(p.a.pairs) else ()
+
+
 def _distance_key(p: Project, s: Selection) -> Hashable:
     marked = s.marked if s.grouping == MARKED else None
     return ("distance", s.view, s.measure, s.grouping, s.gap, marked, p.scope_key(s, "example"))
@@ -52,8 +60,10 @@ def _distance_view(p: Project, s: Selection) -> DistanceView:
             "The file has neither pairs of spans nor maps of points, so there are no distances; "
             "extract it with maps."
         )
-    if not s.grouping or not s.measure:
+    known = pair_measures(p)
+    if not s.grouping or not known:
         raise Missing("The file has no distances; extract it again.")
+    s = s if s.measure in known else replace(s, measure=known[-1])
     curves = _curves(p, s, s.measure)
     codes, labels = _groups(p, s)
     warning = _warning(p, s, curves)

@@ -1,4 +1,7 @@
-"""Distances between groups of points on the maps, for any file: with pairs of spans or without."""
+"""Distances between groups of points, for any file: with pairs of spans or without.
+
+On the maps, and in the original space where the files keep vectors of the points.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from collateral.analysis import Curve, GroupCurves, difference, group_curves
+from collateral.analysis import Curve, GroupCurves, Space, difference, disagreements, group_curves
 
+from .. import text
 from ..state import MARKED, Selection
 from . import points
 from .answers import MAP_MEASURE, DistanceView, Ints, Missing, Side
@@ -21,6 +25,7 @@ POINTS = "points: "
 """What the name of a grouping begins with that is a colouring of the points."""
 WHICH = {"filtered": "filtered "}
 """What stands before a number of examples that are not all."""
+NO_VECTORS = "t-SNE only: the file keeps no vectors; extract it again"
 _MOST_GROUPS = 5
 """Groups that have curves, the largest ones: more can't be told apart."""
 _QUICK = 200_000
@@ -37,10 +42,25 @@ def groupings(p: Project) -> tuple[str, ...]:
         and kind in ("categorical", "boolean")
         and all(name in file.pairs for file in files)
     ]
-    if all(file.mapped_layers for file in files) and len(p.points.examples):
+    if spaces(p) and len(p.points.examples):
         names += [f"{POINTS}{name}" for name in points.colourings(p) if _has_groups(p, name)]
         names.append(MARKED)
     return tuple(names)
+
+
+def spaces(p: Project) -> tuple[Space, ...]:
+    """What all files have distances of points by: their vectors, their maps."""
+    vectors: tuple[Space, ...] = ("cosine", "euclid")
+    maps: tuple[Space, ...] = ("tsne",)
+    return vectors * all(file.vectors.layers for file in p.files) + maps * all(
+        file.mapped_layers for file in p.files
+    )
+
+
+def space(p: Project, s: Selection) -> Space:
+    """The distance of points that a selection shows: the chosen one, else that on the map."""
+    found = spaces(p)
+    return next((name for name in found if name == s.measure), found[-1])
 
 
 def _has_groups(p: Project, colouring: str) -> bool:
@@ -63,14 +83,17 @@ def title(p: Project, grouping: str) -> str:
 
 def ready(p: Project, s: Selection) -> bool:
     """Whether :func:`view` answers within a moment."""
+    if not spaces(p):
+        return True
     sides = p.models(s.view)
     size = max(len(p.file(side).points) for side in sides)
-    few = size * size * len(p.a.mapped_layers) <= _QUICK or s.scope == "example"
-    return few or all(p.has(_key(p, s, side)) for side in sides)
+    few = size * size * (p.a.meta.model.layers + 1) <= _QUICK or s.scope == "example"
+    needed = {space(p, s), *_compared(p, s)}
+    return few or all(p.has(_key(p, s, side, name)) for side in sides for name in needed)
 
 
 def view(p: Project, s: Selection) -> DistanceView:
-    """Distances between the points of groups, per layer, for the chosen view.
+    """Distances between the points of groups, per layer, for the chosen view and measure.
 
     Raises:
         Missing: nothing groups the points.
@@ -86,24 +109,67 @@ def view(p: Project, s: Selection) -> DistanceView:
         raise Missing(
             f"No point has a known group: {title(p, s.grouping)}; g groups by another column."
         )
-    found = [_found(p, s, side, chosen) for side in p.models(s.view)]
-    parts = [_shown(one, s.gap, len(chosen)) for one in found]
-    if s.view == "B−A":
-        parts = [[difference(a, b, b.label) for a, b in zip(*parts, strict=True)]]
-    kept = [number for number, curve in enumerate(parts[0]) if np.isfinite(curve.mean).any()]
+    name = space(p, s)
+    found = [_found(p, s, side, chosen, name) for side in p.models(s.view)]
+    curves = _curves(found, s.gap)
+    kept = [number for number, curve in enumerate(curves) if np.isfinite(curve.mean).any()]
     groups = [*chosen, len(labels)]
     return DistanceView(
-        curves=[parts[0][number] for number in kept],
+        curves=[curves[number] for number in kept],
         categories=[groups[number] for number in kept],
         counts=[_count(found[-1], number) for number in kept],
         title=_title(p, s, len(chosen), len(np.unique(codes[codes >= 0]))),
-        measure=MAP_MEASURE,
+        measure=name,
         unit="point",
-        brief="t-SNE others − own" if s.gap else p.measure_title(MAP_MEASURE),
+        brief=f"{_short(p, name)} others − own" if s.gap else p.measure_title(name),
         difference=s.gap or s.view == "B−A",
         over=_over(p, s, codes),
-        note=_note(found),
+        warning=_warning(p, s, chosen),
+        note=_note(p, s, found),
     )
+
+
+def _curves(found: Sequence[GroupCurves], gap: bool) -> list[Curve]:
+    """The curves of one model, or those of B minus those of A."""
+    parts = [_shown(one, gap) for one in found]
+    if len(parts) < 2:
+        return parts[0]
+    return [difference(a, b, b.label) for a, b in zip(*parts, strict=True)]
+
+
+def _compared(p: Project, s: Selection) -> tuple[Space, ...]:
+    """The two distances that are held against each other: on the map, in the original space."""
+    found = spaces(p)
+    if len(found) < 2 or found[-1] != MAP_MEASURE:
+        return ()
+    name = space(p, s)
+    return (MAP_MEASURE, found[0] if name == MAP_MEASURE else name)
+
+
+def _warning(p: Project, s: Selection, chosen: list[int]) -> str:
+    """Which groups stand apart on the map but not in the original space, or the reverse."""
+    compared = _compared(p, s)
+    if not compared or len(chosen) < 2:
+        return ""
+    on_map, in_space = (
+        _curves([_found(p, s, side, chosen, name) for side in p.models(s.view)], gap=True)
+        for name in compared
+    )
+    found = [
+        (one.label, disagreements(one, other)) for one, other in zip(on_map, in_space, strict=True)
+    ]
+    layers = sorted({layer for _, some in found for layer in some})
+    if not layers:
+        return ""
+    labels = [label for label, some in found if some]
+    who = ", ".join(labels) if len(labels) < 3 else text.many(len(labels), "group")
+    where = f"layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}"
+    return f"t-SNE shows the opposite of {_short(p, compared[1])} for {who} in {where}"
+
+
+def _short(p: Project, name: Space) -> str:
+    """A distance where there is little room: "t-SNE", "cosine"."""
+    return p.measure_title(name).removesuffix(" distance")
 
 
 def _title(p: Project, s: Selection, shown: int, groups: int) -> str:
@@ -111,7 +177,7 @@ def _title(p: Project, s: Selection, shown: int, groups: int) -> str:
     some = f", {shown} of {groups}" if groups > shown else ""
     owned = p.two and p.points.shared and s.grouping != MARKED
     owner = f" ({_side(p, s)})" if owned else ""
-    return f"t-SNE · {gap}{title(p, s.grouping)}{owner}{some}"
+    return f"{_short(p, space(p, s))} · {gap}{title(p, s.grouping)}{owner}{some}"
 
 
 def _over(p: Project, s: Selection, codes: Ints) -> str:
@@ -122,11 +188,28 @@ def _over(p: Project, s: Selection, codes: Ints) -> str:
     return f"{count:,} {which}ex."
 
 
-def _note(found: Sequence[GroupCurves]) -> str:
+def _note(p: Project, s: Selection, found: Sequence[GroupCurves]) -> str:
     """What is not exact or not known of these numbers."""
+    known, some = spaces(p), ""
     if any(one.taken != one.sizes for one in found):
-        return f"t-SNE only; {max(found[-1].taken):,} points of a group at most, drawn at random"
-    return "t-SNE only: the file keeps no vectors to check it by"
+        some = f"{max(found[-1].taken):,} points of a group at most, drawn at random"
+    if known == (MAP_MEASURE,):
+        return f"t-SNE only; {some}" if some else NO_VECTORS
+    kept = "" if space(p, s) == MAP_MEASURE else _kept(p, s)
+    return "; ".join(part for part in (kept, some) if part)
+
+
+def _kept(p: Project, s: Selection) -> str:
+    """How much of the original space the vectors keep: "from 256 of 384 dimensions ..."."""
+    files = [p.file(side) for side in p.models(s.view)]
+    file = min(files, key=lambda one: one.vectors.size / one.meta.model.hidden_size)
+    size, whole = file.vectors.size, file.meta.model.hidden_size
+    errors = [one.vectors.quality.get("cosine error") for one in files]
+    known = [float(np.nanmax(one)) for one in errors if one is not None and np.isfinite(one).any()]
+    if not known:
+        return f"from {size} of {whole} dimensions"
+    most = f"{np.ceil(1000 * max(known)) / 1000:.3f}".removeprefix("0")
+    return f"from {size} of {whole} dimensions: cosines within {most}"
 
 
 def _count(found: GroupCurves, number: int) -> str:
@@ -136,23 +219,24 @@ def _count(found: GroupCurves, number: int) -> str:
     return f"{size:,}" if taken == size else f"{taken:,} of {size:,}"
 
 
-def _shown(found: GroupCurves, gap: bool, groups: int) -> list[Curve]:
+def _shown(found: GroupCurves, gap: bool) -> list[Curve]:
     """The curves of one model: within each group and between all; or others minus own."""
+    groups = len(found.within)
     if not gap:
         return [*found.within, found.between][: groups + (groups > 1)]
     both = zip(found.within, found.others, strict=True)
     return [difference(own, others, own.label) for own, others in both]
 
 
-def _found(p: Project, s: Selection, side: Side, chosen: list[int]) -> GroupCurves:
-    return p.once(_key(p, s, side), lambda: _made(p, s, side, chosen))
+def _found(p: Project, s: Selection, side: Side, chosen: list[int], name: Space) -> GroupCurves:
+    return p.once(_key(p, s, side, name), lambda: _made(p, s, side, chosen, name))
 
 
-def _key(p: Project, s: Selection, side: Side) -> Hashable:
+def _key(p: Project, s: Selection, side: Side, name: Space) -> Hashable:
     """What a model's curves depend on; the shown model decides which groups are the largest."""
     marked = s.marked if s.grouping == MARKED else None
     owner = _side(p, s) if p.points.shared else side
-    return ("groups", side, owner, p.side(s.view), s.grouping, marked, _scope(p, s))
+    return ("groups", name, side, owner, p.side(s.view), s.grouping, marked, _scope(p, s))
 
 
 def _scope(p: Project, s: Selection) -> Hashable:
@@ -160,15 +244,14 @@ def _scope(p: Project, s: Selection) -> Hashable:
     return None if s.grouping == MARKED else p.scope_key(s, "example")
 
 
-def _made(p: Project, s: Selection, side: Side, chosen: list[int]) -> GroupCurves:
+def _made(p: Project, s: Selection, side: Side, chosen: list[int], name: Space) -> GroupCurves:
     codes, labels = _codes(p, s, side)
     place = np.full(len(labels) + 1, -1, dtype=np.int32)
     place[chosen] = np.arange(len(chosen), dtype=np.int32)
     examples = p.points.examples
     among = np.unique(examples[_inside(p, s, examples)])
-    return group_curves(
-        p.file(side), place[codes], [labels[group] for group in chosen], among=among
-    )
+    kept = [labels[group] for group in chosen]
+    return group_curves(p.file(side), place[codes], kept, measure=name, among=among)
 
 
 def _side(p: Project, s: Selection) -> Side:

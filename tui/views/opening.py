@@ -14,7 +14,7 @@ from collateral.analysis.heads import ranked
 from .. import state
 from ..state import MARKED, VIEWS, KindLimits, Limits, Selection
 from . import groups, points
-from .answers import MAP_MEASURE, Missing
+from .answers import Missing
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -27,8 +27,7 @@ def limits(p: Project) -> Limits:
     files = p.files
     measures = [name for name in p.a.measures if all(name in file.measures for file in files)]
     measures = measures if any(pairs) else []
-    if all(file.mapped_layers for file in files):
-        measures.append(MAP_MEASURE)
+    measures += [name for name in groups.spaces(p) if name not in measures]
     return Limits(
         views=VIEWS if p.two else ("A",),
         layers=model.layers,

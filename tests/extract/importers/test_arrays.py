@@ -164,6 +164,16 @@ def test_more_points_than_t_sne_is_fitted_on_are_placed(prepare: Prepare) -> Non
         assert c.meta.settings["projection_placed"] == 30
         assert any("fitted on 100 of 130 points" in note for note in c.meta.notes)
         assert "placed_recall@15" in c.quality
+        rows = c.vectors.points
+        assert len(rows) == 100  # those that it was fitted on
+        for layer in range(3):
+            x = states[layer, rows]
+            lengths = np.linalg.norm(x, axis=1)
+            np.testing.assert_allclose(c.vectors.lengths(layer), lengths, rtol=1e-5)
+            z = c.vectors.read(layer)
+            np.testing.assert_allclose(z @ z.T, x @ x.T / np.outer(lengths, lengths), atol=0.03)
+    with imported(replace(options, vectors=0)) as c:
+        assert c.vectors.layers == ()
 
 
 def test_points_are_means_over_their_tokens(prepare: Prepare) -> None:

@@ -210,7 +210,7 @@ def test_many_series_wrap_and_the_last_ones_fall_away_with_a_mark() -> None:
 def test_of_too_many_curves_the_largest_are_drawn() -> None:
     sizes = (5, 900, 30, 70, 400, 6)
     six = [
-        Series(f"group {n}", *[np.array([0.0, n])] * 3, n, f"{size}", size)
+        Series(f"group {n}", [0, n], [0, n], [0, n], n, f"{size}", size)
         for n, size in enumerate(sizes)
     ]
     glyphs = [LOOK.category(n)[1] for n in range(6)]
