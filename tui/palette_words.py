@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["TITLES"]
+from .actions import ACTIONS
+
+__all__ = ["TITLES", "titles"]
 
 TITLES: dict[str, str] = {
     "search": "search: examples whose text has some words",
@@ -27,6 +29,7 @@ TITLES: dict[str, str] = {
     "box": "mark points in a rectangle of the map",
     "clear": "unmark all points",
     "pin": "pin the example beside the others",
+    "nearest": "nearest: mark the 10 nearest points in the original space",
     "undo": "undo the last selection",
     "redo": "redo the selection",
     "zoom": "zoom: one pane fills the screen",
@@ -67,3 +70,11 @@ TITLES: dict[str, str] = {
     "quit": "quit",
 }
 """Pure cursor keys are left out, and so is the palette itself."""
+
+_HIDDEN = ("move-", "page-", "pan-", "first", "last", "enter", "palette")
+
+
+def titles() -> dict[str, str]:
+    """What each action is called, by its name; one without words of its own by its help."""
+    others = {a.name: a.help.rstrip(".") for a in ACTIONS if not a.name.startswith(_HIDDEN)}
+    return {**TITLES, **{name: said for name, said in others.items() if name not in TITLES}}

@@ -13,7 +13,7 @@ from textual.markup import escape
 
 from .. import state
 from ..actions import BY_NAME, shown
-from ..palette_words import TITLES
+from ..palette_words import titles
 from ..text import clean
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Everything(Provider):
     def _actions(self) -> Iterator[_Entry]:
         screen = cast("MainScreen", self.screen)
         unused = screen.project.unused if screen.project is not None else ()
-        for name, title in TITLES.items():
+        for name, title in titles().items():
             action = BY_NAME[name]
             key = f"  ({shown(action.keys[0])})" if action.keys else ""
             if name not in unused:
