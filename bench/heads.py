@@ -27,7 +27,7 @@ def comparisons(runs: int, quick: bool = False) -> Iterator[Comparison]:
         candidates = []
         for tokens, key in LENGTHS.items():
             path = one_text(folder, tokens, layers)
-            session = stack.enter_context(viewer(path, "--pane", "attention", "--head", "0.0"))
+            session = stack.enter_context(matrix(path))
             candidates.append(
                 Candidate(f"{tokens:,} tokens, six panes", partial(pressed, session), key)
             )
@@ -55,12 +55,14 @@ def beside_table(folder: Path, runs: int) -> Comparison:
     np.savez(plain, heads=files.weights(LAYERS, HEADS, TABLE)[0, :4])
     with ExitStack() as stack:
         table = stack.enter_context(rival_app("matrix", plain))
-        panes = stack.enter_context(viewer(path, "--pane", "attention", "--head", "0.0"))
-        alone = stack.enter_context(viewer(path, "--pane", "attention", "--head", "0.0"))
+        panes = stack.enter_context(matrix(path))
+        alone = stack.enter_context(matrix(path))
         alone.press(b"z")
         candidates = [
             Candidate("DataTable", partial(pressed, table)),
-            Candidate("the viewer, its matrix filling the screen", partial(pressed, alone), KEY),
+            Candidate(
+                "the viewer, its matrix filling the screen", partial(pressed, alone), "one-head"
+            ),
             Candidate("the viewer, all six panes", partial(pressed, panes)),
         ]
         note = (
@@ -70,7 +72,10 @@ def beside_table(folder: Path, runs: int) -> Comparison:
         return compare(f"One head of {TABLE} tokens", candidates, runs, note=note)
 
 
-KEY = "one-head"
+def matrix(path: Path) -> Session:
+    """The viewer, attention of the first head as a matrix."""
+    options = ("--pane", "attention", "--attention-view", "matrix", "--head", "0.0")
+    return viewer(path, *options)
 
 
 def pressed(session: Session) -> Spent:

@@ -16,7 +16,7 @@ from bench.harness import Candidate, Comparison, in_turn, tabled
 from bench.terminal import rival_app, viewer
 
 SIZES = {"layer-5k": 5_000, "layer-100k": 100_000, "layer-1m": 1_000_000}
-QUICK = {"layer-5k": 5_000, "layer-100k": 15_000, "layer-1m": 50_000}
+QUICK = {"layer-5k": 5_000, "layer-100k": 10_000, "layer-1m": 30_000}
 LAYERS = 10
 LAYERS_OF_RIVAL = 4
 """Their points take hundreds of megabytes as the lists that plotext makes of them."""

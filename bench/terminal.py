@@ -130,7 +130,7 @@ class Session:
         cpu = self.used() - used
         return Answer(1000 * (first - began), 1000 * (last - began), cpu, self.sent)
 
-    def answered(self, key: bytes, marker: bytes, patience: float = 120.0) -> float:
+    def answered(self, key: bytes, marker: bytes, patience: float = 30.0) -> float:
         """Types a key; milliseconds until the marker was sent."""
         self.sent = b""
         began = time.perf_counter()

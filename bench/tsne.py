@@ -25,7 +25,7 @@ from extract.maps.vectors import VectorStore
 SENTENCES = Path(__file__).resolve().parents[2] / "shared" / "data" / "ud-ewt-dev.jsonl"
 POINTS = 5000
 MANY = 25_000
-QUICK = 1000
+QUICK = 500
 ROUNDS = 3
 MADE_UP = "made-up clusters"
 

@@ -16,6 +16,8 @@ from bench.terminal import ROOT, Session, viewer
 
 LENGTHS = {"whole-128": 128, "whole-512": 512}
 QUICK = {"whole-128": 64, "whole-512": 128}
+SCREEN = (120, 60)
+"""Columns and rows with room for all heads."""
 NEEDED = 14e9
 """Bytes of free memory that BertViz takes for 512 tokens."""
 
@@ -43,12 +45,13 @@ def of_length(folder: Path, key: str, tokens: int, runs: int) -> Comparison:
     """One length of text; without BertViz where there is too little memory for it."""
     note = (
         f"{tokens} tokens, 12 layers of 12 heads. BertViz makes its page of tensors in memory, and "
-        "no browser has to show it; the viewer reads the next example from the file and draws the "
-        "heads that the terminal of 120x40 has room for, the others by scrolling."
+        "no browser has to show it; the viewer reads the next example from the file and draws all "
+        "its heads in a terminal of 120x60."
     )
     recipe = files.Recipe(tokens=(tokens,), real=runs + 2, pairs=1, metrics=(1, 1))
     path = files.write(folder / "whole.msgpack", recipe)
-    with viewer(path, "--pane", "attention", "--attention-view", "layers") as session:
+    options = ("--pane", "attention", "--attention-view", "layers")
+    with viewer(path, *options, size=SCREEN) as session:
         session.press(b"z")
         ours = Candidate("the viewer, all heads", partial(pressed, session), key)
         if tokens >= 512 and available() < NEEDED:

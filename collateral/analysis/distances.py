@@ -17,8 +17,10 @@ from ..reader import Collateral
 
 Floats = npt.NDArray[np.float32]
 
-_CELLS = 1 << 20
-"""Weights of resamples held at a time (8 MiB)."""
+_CELLS = 1 << 17
+"""Weights of resamples held at a time (1 MiB)."""
+_KEPT = 1 << 20
+"""Counts of resamples that are kept, at most (4 MiB)."""
 _POINT_PAIRS = 100_000
 """Pairs of points that a map's scale is taken from, at most: some milliseconds per map. Drawn at
 random they give the median to about 0.3 %."""
@@ -302,7 +304,7 @@ def resamples(
     Returns:
         The number of the first resample, and counts [resamples, examples].
     """
-    if samples * examples <= _CELLS:  # asked for again and again, for each measure and view
+    if samples * examples <= _KEPT:  # asked for again and again, for each measure and view
         yield 0, _all_resamples(examples, samples, seed).astype(np.float64)
         return
     rng = np.random.default_rng(seed)

@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from bench.rivals import PACKAGES
+
 BASE = {"textual", "rich", "plotext", "numpy", "msgpack"}
 
 if sys.version_info >= (3, 11):
@@ -104,6 +106,16 @@ def test_constraints_cover_everything_that_is_installed(
     }
     assert len(everything) > len(direct)
     assert sorted(everything - pins.keys()) == []
+
+
+def test_what_is_measured_beside_is_pinned_and_nothing_else_needs_it(
+    project: dict[str, object], pins: dict[str, Version]
+) -> None:
+    beside = {requirement.name for requirement in listed(project, "dependency-groups", "bench")}
+    assert beside == set(PACKAGES.values())
+    assert beside <= pins.keys()
+    development = {requirement.name for requirement in listed(project, "dependency-groups", "dev")}
+    assert not beside & (development | needed(development))
 
 
 def test_the_pinned_versions_are_the_installed_ones(pins: dict[str, Version]) -> None:

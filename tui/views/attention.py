@@ -133,9 +133,15 @@ def largest_of(weights: Floats, rows: int, columns: int) -> Floats:
         size = result.shape[axis]
         if not 0 < most < size:
             continue
-        starts = np.arange(most) * size // most
-        high = np.fmax.reduceat(result, starts, axis=axis)
-        low = np.fmin.reduceat(result, starts, axis=axis)
+        starts = np.arange(most + 1) * size // most
+        first, last = starts[:-1], starts[1:] - 1
+        high = result.take(first, axis=axis)
+        low = high.copy()
+        # all first entries, then all second ones: reduceat does the same in ten times as long
+        for step in range(1, int((last - first).max()) + 1):
+            part = result.take(np.minimum(first + step, last), axis=axis)
+            np.fmax(high, part, out=high)
+            np.fmin(low, part, out=low)
         result = np.where(-low > high, low, high)
     return result
 
