@@ -364,11 +364,9 @@ class Keeping:
 
     def _norm(self, writer: Writer, kind: str, norms: Pieces, example: int, first: int) -> bool:
         keys = self._keys.get((kind, example))
-        if keys is None or first + keys > norms.stop:
+        if keys is None or not norms.has(first, first + keys):
             return False
-        values, there = norms.get(first, first + keys)
-        if not there.all():
-            return False
+        values, _ = norms.get(first, first + keys)
         row = int(self._new["examples"][example])
         try:
             writer.add_value_norms(row, np.moveaxis(values, 0, 2), kind)

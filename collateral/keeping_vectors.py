@@ -73,8 +73,8 @@ def _all(pieces: Mapping[str, Pieces], name: str, rows: int | None = None) -> np
     if found is None:
         raise ValueError(f"{name} is lost")
     count = rows if rows is not None else max(found.stop, found.total or 0)
-    values, there = found.get(0, count)
-    if not there.all():
+    if not found.has(0, count):
         raise ValueError(f"rows of {name} are lost")
+    values, _ = found.get(0, count)
     result: npt.NDArray[Any] = values
     return result

@@ -44,7 +44,8 @@ def unpack_vectors(stored: npt.NDArray[np.uint8], steps: Floats) -> Floats:
     """The inverse of :func:`pack_vectors`: float32 [points, size]."""
     values = stored.astype(np.float32)
     values -= _ZERO
-    values *= steps
+    with np.errstate(invalid="ignore", over="ignore"):  # steps of a hostile file
+        values *= steps
     return values
 
 

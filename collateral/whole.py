@@ -18,6 +18,8 @@ from .schema import FORMAT, Column, Measure, Meta, Metric, from_map
 from .section import BlockCache, Section
 from .source import Block, Source
 
+_MOST_LOST = 1 << 24
+"""Rows that are lost of a section between others that are kept: more are not believed."""
 _WRONG = (AttributeError, KeyError, TypeError, ValueError)
 
 
@@ -33,9 +35,13 @@ class Pieces:
     def __init__(self, section: Section, blocks: list[Block], total: int | None) -> None:
         self.section, self.total = section, total
         self._blocks: list[Block] = []
+        # without an index, a record may say that it begins anywhere
+        room = _MOST_LOST if total is None else total
         for block in sorted(blocks, key=lambda block: block.start):
-            if block.start >= self.stop and self._is_whole(block):
+            lost = block.start - self.stop
+            if 0 <= lost <= room and self._is_whole(block):
                 self._blocks.append(block)
+                room -= lost
         self._last: tuple[int, Any] = (-1, None)
 
     @property
@@ -47,6 +53,12 @@ class Pieces:
     def rows(self) -> int:
         """How many rows are there."""
         return sum(block.count for block in self._blocks)
+
+    def has(self, start: int, stop: int) -> bool:
+        """Whether rows ``start`` to ``stop`` are all there."""
+        ranges = ((block.start, block.start + block.count) for block in self._blocks)
+        found = sum(max(0, min(stop, high) - max(start, low)) for low, high in ranges)
+        return found == stop - start
 
     def _is_whole(self, block: Block) -> bool:
         try:
@@ -286,7 +298,7 @@ def _section(source: Source, name: str, shape: sections.Shape) -> Section:
 
 
 def _known(labels: Pieces) -> dict[int, str]:
-    values, there = labels.get(0, labels.stop)
+    values, there = labels.get(0, min(labels.stop, layout.MAX_LABELS))
     return {n: label for n, (label, known) in enumerate(zip(values, there, strict=True)) if known}
 
 

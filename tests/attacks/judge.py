@@ -116,6 +116,12 @@ def parts(c: Collateral) -> Iterator[Callable[[], Any]]:
     yield from (partial(c.distances, name) for name in c.measures)
     yield from (partial(c.coordinates, layer) for layer in c.mapped_layers)
     yield partial(getattr, c, "quality")
+    yield partial(getattr, c.vectors, "points")
+    yield partial(getattr, c.vectors, "quality")
+    for layer in c.vectors.layers:
+        yield partial(c.vectors.read, layer)
+        yield partial(c.vectors.lengths, layer)
+        yield partial(c.vectors.steps, layer)
     yield partial(export.find, c, "examples", None)
     for row in range(min(len(c.examples), 3)):
         yield partial(c.tokens, row)

@@ -24,7 +24,12 @@ def counts(c: Collateral) -> dict[str, int]:
     for kind in c.meta.attention:
         found[f"attention {kind.name}"] = len(c.attention_examples(kind.name))
         found[f"norms {kind.name}"] = len(c.value_norm_examples(kind.name))
-    return {**found, "maps": len(c.mapped_layers), "quality": len(c.quality)}
+    return {
+        **found,
+        "maps": len(c.mapped_layers),
+        "quality": len(c.quality),
+        "vectors": len(c.vectors.layers),
+    }
 
 
 def assert_beginning(whole: Collateral, part: Collateral) -> None:
@@ -45,6 +50,12 @@ def assert_beginning(whole: Collateral, part: Collateral) -> None:
         assert_rows(whole.distances(name), part.distances(name), or_nan=True)
     for layer in part.mapped_layers:
         assert_rows(whole.coordinates(layer), part.coordinates(layer))
+    if part.vectors.layers:
+        points = whole.vectors.points
+        np.testing.assert_array_equal(points[points < len(part.points)], part.vectors.points)
+    for layer in part.vectors.layers:
+        assert_rows(whole.vectors.read(layer), part.vectors.read(layer))
+        assert_rows(whole.vectors.lengths(layer), part.vectors.lengths(layer))
     for name in part.quality:
         np.testing.assert_array_equal(whole.quality[name], part.quality[name])
     for name in part.summaries:

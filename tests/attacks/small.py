@@ -34,7 +34,7 @@ def _maps(queries: int, keys: int) -> np.ndarray[tuple[int, ...], np.dtype[np.fl
 
 
 def write_pairs(path: Path) -> Path:
-    """Pairs, points, a map, a quality, whole attention in both encodings: some 4 kB."""
+    """Pairs, points, a map, a quality, vectors, whole attention in both encodings: some 7 kB."""
     kind = AttentionKind("self", 1, 2)
     meta = Meta("t", ModelInfo("m", "B", 1, 2, 4), TokenInfo(), (kind,))
     metrics = [Metric("e", "e"), Metric("p", "p", unit="pair")]
@@ -58,6 +58,9 @@ def write_pairs(path: Path) -> Path:
         writer.append_distances("d", np.ones((2, 2)))
         writer.set_coordinates(1, np.ones((2, 2)))
         writer.set_quality("q", np.ones(2))
+        writer.set_vector_points([0, 1])
+        writer.set_vectors(1, np.array([[1.0, 0.0], [0.6, 0.8]]), np.ones(2))
+        writer.set_vector_quality("kept", np.ones(2))
     return path
 
 

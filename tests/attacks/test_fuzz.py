@@ -35,7 +35,15 @@ def test_the_files_are_sound_and_small(tmp_path: Path) -> None:
         with collateral.open(path) as c:
             seen |= {section.partition("/")[0] for section in c._sections}
             seen |= {c.attention_encoding(0, kind.name) for kind in c.meta.attention}
-    assert {"items", "labels", "head_summary", "value_norm", "coordinates", "topk16"} < seen
+    assert {
+        "items",
+        "labels",
+        "vectors",
+        "head_summary",
+        "value_norm",
+        "coordinates",
+        "topk16",
+    } < seen
 
 
 def test_a_byte_that_changed_is_never_unnoticed(small: bytes, tmp_path: Path) -> None:

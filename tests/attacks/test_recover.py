@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ from collateral.recover import recover
 from collateral.source import Block
 from tests.attacks.judge import at_most
 from tests.attacks.same import assert_beginning, assert_example, counts
+from tests.attacks.test_hostile import little_memory
 from tests.collateral import forge
 from tests.collateral.command import fails
 from tests.collateral.simple import LAYERS, a_writer, some_tokens, uniform, write_simple
@@ -379,3 +381,21 @@ def test_rows_are_written_in_step_with_attention(tmp_path: Path) -> None:
             assert rows >= (length - begun.LEAST_BETWEEN) / each - 2
             assert kept.examples["label"] == [f"label {row}" for row in range(rows)]
             assert len(kept.attention_examples()) == rows
+
+
+@pytest.mark.parametrize("start", [1 << 25, 1 << 40, 1 << 50])
+@pytest.mark.parametrize("section", ["labels/examples/label", "examples/id", "points/@example"])
+def test_a_record_that_says_it_begins_far_away(tmp_path: Path, section: str, start: int) -> None:
+    """It is left out, and no memory is taken for rows that would stand before it."""
+    good = write_simple(tmp_path / "good")
+    body, _ = forge.split(good.read_bytes())
+    block = blocks_of(good)[section][0]
+    record = msgpack.unpackb(body[block.offset : block.offset + block.length])
+    record["start"] = start
+    (tmp_path / "bad").write_bytes(body + msgpack.packb(record))
+    with little_memory(16 << 20):
+        kept = kept_of(tmp_path / "bad", tmp_path / "kept")
+    assert isinstance(kept, Kept)
+    with collateral.open(good) as whole, collateral.open(tmp_path / "kept") as part:
+        assert_beginning(whole, part)
+        assert counts(whole) == counts(part)
