@@ -145,22 +145,30 @@ class _Frame:
     def _cells(self, y: int, x: int, text: str, look: _State) -> None:
         """Sends those of some neighbouring cells that change."""
         chars, looks = self._row(y, x + len(text) - 1)
-        part = slice(x - 1, x - 1 + len(text))
-        wanted: list[str | None] = list(text)
+        start, stop = x - 1, x - 1 + len(text)
+        was, looked, wanted = chars[start:stop], looks[start:stop], list(text)
         alike: list[_State | None] = [look] * len(text)
-        if chars[part] == wanted and looks[part] == alike:
-            return
-        was = [*zip(chars[part], looks[part], strict=True)]
-        changed = [i for i, cell in enumerate(was) if cell != (text[i], look)]
-        chars[part], looks[part] = wanted, alike
+        if looked == alike:
+            if was == wanted:
+                return
+            changed = [i for i, char in enumerate(wanted) if char != was[i]]
+        else:
+            changed = [
+                i for i, char in enumerate(wanted) if looked[i] is not look or char != was[i]
+            ]
+        chars[start:stop], looks[start:stop] = wanted, alike
         first = last = changed[0]
-        for i in [*changed[1:], -1]:
-            if i >= 0 and len(text[last + 1 : i].encode()) <= _JUMP:
+        if len(changed) < len(text):
+            for i in changed[1:]:
+                if i - last > 1 and len(text[last + 1 : i].encode()) > _JUMP:
+                    self._write(y, x + first, text[first : last + 1], look)
+                    self._at = (y, x + last + 1)
+                    first = i
                 last = i
-                continue
-            self._write(y, x + first, text[first : last + 1], look)
-            self._at = (y, x + last + 1)
-            first = last = i
+        else:
+            last = len(text) - 1
+        self._write(y, x + first, text[first : last + 1], look)
+        self._at = (y, x + last + 1)
 
     def _write(self, y: int, x: int, text: str, look: _State) -> None:
         self._move(y, x)
