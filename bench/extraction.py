@@ -40,7 +40,7 @@ from extract.running.windows import windows
 
 LENGTHS = ((32, 32, 256), (64, 32, 128), (128, 32, 128), (256, 16, 64), (512, 4, 32))
 """Tokens per text, texts per batch, texts."""
-QUICK = ((32, 16, 16), (64, 8, 8), (128, 4, 4), (256, 2, 2), (512, 1, 1))
+QUICK = ((32, 32, 32), (64, 16, 16), (128, 8, 8), (256, 4, 4), (512, 1, 1))
 
 SENTENCES = Path(__file__).resolve().parents[2] / "shared" / "data" / "wsc.jsonl"
 WORDS = 200
