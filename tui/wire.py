@@ -34,8 +34,11 @@ class _Row(NamedTuple):
 
 
 _PLAIN: Final = _State()
-_MOVE = r"\x1b\[(\d+);(\d+)H"
-_TOKEN: Final = re.compile(rf"{_MOVE}|\x1b\[([\d;]*)m|([^\x00-\x1f\x7f-\x9f]+)|\n(?={_MOVE})")
+_MOVE: Final = r"\x1b\[(\d+);(\d+)H"
+_PIECE: Final = re.compile(
+    rf"(?:{_MOVE}|\x1b\[([\d;]*)m)([^\x00-\x1f\x7f-\x9f]*)(?:\n(?=\x1b\[\d+;\d+H))?"
+)
+"""A change of style or a move, and the text behind it. A line's end is followed by a move."""
 _FRAME: Final = re.compile(_MOVE)
 _HARMLESS: Final = re.compile(
     r"(?:\x1b\[\?(?:25|1000|1002|1003|1004|1006|1015|1016|2004|2026|2048)[hl]|\x1b\[\?\d+\$p"
@@ -53,6 +56,8 @@ _OFF: Final = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "6": "25",
 _OFF.update({"8": "28", "9": "29", "21": "24", "51": "54", "52": "54", "53": "55"})
 _JUMP: Final = 4
 """Bytes that a jump over cells of the same line costs: "ESC [ 5 C"."""
+_SHORT: Final = 2
+"""A stretch of so few cells is sent whole."""
 
 
 class Wire:
@@ -102,25 +107,25 @@ class _Frame:
 
     def passed(self, data: str) -> str | None:
         """What to send for a frame; None if it holds something unknown."""
-        y, x, look, end = 1, 1, _PLAIN, 0
-        for token in _TOKEN.finditer(data):
-            if token.start() != end:
+        y, x, end, look = 1, 1, 0, _PLAIN
+        for piece in _PIECE.finditer(data):
+            if piece.start() != end:
                 return None
-            end = token.end()
-            down, across, style, text = token.group(1, 2, 3, 4)
-            if style is not None:
+            end = piece.end()
+            down, across, style, text = piece.groups()
+            if down is not None:
+                y, x, self._flows = int(down), int(across), False
+            else:
                 after = _styled(look, style)
                 if after is None:
                     return None
                 look = after
                 if self._flows:
-                    self._sent.append(token[0])
+                    self._sent.append(f"\x1b[{style}m")
                     self._has = look
-            elif text is not None:
+            if text:
                 self._text(y, x, text, look)
                 x += len(text)
-            elif down is not None:
-                y, x, self._flows = int(down), int(across), False
         if end != len(data) or look is not _PLAIN:
             return None
         self._look(_PLAIN)
@@ -158,7 +163,9 @@ class _Frame:
             ]
         chars[start:stop], looks[start:stop] = wanted, alike
         first = last = changed[0]
-        if len(changed) < len(text):
+        if len(text) <= _SHORT:
+            first, last = 0, len(text) - 1
+        elif len(changed) < len(text):
             for i in changed[1:]:
                 if i - last > 1 and len(text[last + 1 : i].encode()) > _JUMP:
                     self._write(y, x + first, text[first : last + 1], look)

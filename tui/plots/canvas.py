@@ -196,21 +196,67 @@ class Canvas:
 
     def rows(self) -> list[list[tuple[str, Ink]]]:
         """Return the rows as runs of equal ink; each row is exactly `width` cells wide."""
-        drawn: list[list[tuple[str, Ink]]] = []
+        return [self.row(y) for y in range(self.height)]
+
+    def row(self, y: int) -> list[tuple[str, Ink]]:
+        """Return one row as runs of equal ink."""
         if not self.width:
-            return [[] for _ in range(self.height)]
-        inks = self._inks
-        changes = self._ids[:, 1:] != self._ids[:, :-1]
-        for cells, ids, change in zip(self._chars.tolist(), self._ids, changes, strict=True):
-            starts = [0, *(np.flatnonzero(change) + 1).tolist()]
-            stops = [*starts[1:], self.width]
-            runs = [
-                ("".join(cells[start:stop]), inks[ink_id])
-                for start, stop, ink_id in zip(starts, stops, ids[starts].tolist(), strict=True)
-            ]
-            drawn.append([run for run in runs if run[0]])
-        return drawn
+            return []
+        cells, ids = self._chars[y].tolist(), self._ids[y]
+        starts = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist()]
+        stops = [*starts[1:], self.width]
+        runs = [
+            ("".join(cells[start:stop]), self._inks[ink_id])
+            for start, stop, ink_id in zip(starts, stops, ids[starts].tolist(), strict=True)
+        ]
+        return [run for run in runs if run[0]]
+
+    def changes(self, before: Canvas, gap: int) -> list[tuple[int, int, int]]:
+        """Return where this canvas differs from one of the same size.
+
+        Args:
+            before: The other one.
+            gap: Cells that are alike between two that differ join them if they are fewer.
+
+        Returns:
+            Row, first column and the one past the last of each stretch that differs; none begins
+            or ends at half of a wide character.
+
+        Raises:
+            ValueError: The sizes differ.
+        """
+        if (self.width, self.height) != (before.width, before.height):
+            raise ValueError("canvases of different sizes")
+        numbers: dict[Ink, int] = {}
+        mine, other = (
+            np.array([numbers.setdefault(ink, len(numbers)) for ink in one._inks])[one._ids]
+            for one in (self, before)
+        )
+        differs = (self._chars != before._chars) | (mine != other)
+        halves = None
+        if self._has_wide or before._has_wide:
+            halves = (self._chars == "") | (before._chars == "")
+        found = []
+        for y in np.flatnonzero(differs.any(axis=1)).tolist():
+            columns = np.flatnonzero(differs[y])
+            ends = np.flatnonzero(np.diff(columns) > gap)
+            lefts = columns[[0, *(ends + 1)]].tolist()
+            rights = (columns[[*ends, -1]] + 1).tolist()
+            for left, right in zip(lefts, rights, strict=True):
+                if halves is not None:
+                    left, right = _around(halves[y], left, right)
+                found.append((y, left, right))
+        return found
 
     def text(self) -> str:
         """Return the characters alone, one line per row, without spaces at the ends of lines."""
         return "\n".join("".join(cells).rstrip() for cells in self._chars.tolist())
+
+
+def _around(halves: NDArray[np.bool_], left: int, right: int) -> tuple[int, int]:
+    """Widen a stretch that begins at or ends before the second half of a wide character."""
+    while left > 0 and halves[left]:
+        left -= 1
+    while right < len(halves) and halves[right]:
+        right += 1
+    return left, right
