@@ -199,7 +199,7 @@ class Attention:
                 if is_sparse:
                     sparse.fill(self._split(entry, stored), result[i, j])
                 else:
-                    result[i, j] = layout.decode_attention(stored).reshape(shape[2:])
+                    layout.decode_attention(stored, result[i, j].reshape(stored.shape))
         return result
 
     def rows(self, entry: Entry, query: int) -> npt.NDArray[np.float32]:

@@ -235,11 +235,15 @@ def check_weights(what: str, values: npt.NDArray[Any], least: float = 0.0) -> No
         raise ValueError(f"{what} must lie between 0 and 1")
 
 
-def decode_attention(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """The inverse of :func:`encode_attention`, float32."""
-    if stored.dtype.kind == "f":
-        return _HALVES.take(stored.view("<u2"))
-    return _SQUARES.take(stored)
+def decode_attention(
+    stored: npt.NDArray[Any], out: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
+    """The inverse of :func:`encode_attention`, float32; into ``out`` if it is given."""
+    table, places = (
+        (_HALVES, stored.view("<u2")) if stored.dtype.kind == "f" else (_SQUARES, stored)
+    )
+    # no place can lie outside its table; "clip" fills ``out`` without a copy, which "raise" does not
+    return table.take(places, out=out, mode="clip")
 
 
 _ONE = int(np.float16(1).view(np.uint16))

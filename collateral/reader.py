@@ -63,14 +63,23 @@ class Collateral(OfExamples):
         names = [name for name in self._sections if name.startswith("coordinates/")]
         return tuple(sorted(int(name.partition("/")[2]) for name in names))
 
-    def head_metric(self, name: str) -> Floats:
+    def head_metric(self, name: str, start: int = 0, stop: int | None = None) -> Floats:
         """A head metric: float32 [units, layers, heads], units as ``metrics[name].unit`` says.
+
+        Args:
+            name: of the metric.
+            start, stop: of all its units only these; the others are not read.
 
         Raises:
             KeyError: no such metric; the message lists those there are.
+            IndexError: there are no such units.
         """
-        known = ", ".join(self.metrics)
-        return self._array(f"head_metric/{name}", f"no head metric {name!r}; there are: {known}")
+        known, section = ", ".join(self.metrics), f"head_metric/{name}"
+        message = f"no head metric {name!r}; there are: {known}"
+        if (start == 0 and stop is None) or section not in self._sections:
+            return self._array(section, message)
+        units = self._sections[section]
+        return units.some(start, units.count if stop is None else stop)
 
     def head_summary(self, name: str) -> Floats:
         """A head metric of the whole data set: float32 [layers, heads] of its kind of attention.

@@ -165,6 +165,9 @@ class Project:
 
     def kind_tokens(self, example: int, kind: str) -> tuple[range, range]:
         """The tokens of an example that are queries and keys of a kind of attention."""
+        return self.once(("sides", example, kind), lambda: self._kind_tokens(example, kind))
+
+    def _kind_tokens(self, example: int, kind: str) -> tuple[range, range]:
         found = self.a.meta.kind(kind)
         sides = (found.queries, found.keys) if found is not None else ("text", "text")
         queries, keys = (self.a.side(example, side) for side in sides)
@@ -405,9 +408,13 @@ class Project:
         some = {"marked": s.marked, "filtered": (s.filter, s.search)}
         return (s.scope, some.get(s.scope))
 
+    def head_ready(self, s: Selection) -> bool:
+        """Whether :meth:`head_view` answers within a moment."""
+        return head_views.head_ready(self, s)
+
     def metric(self, side: Side, name: str) -> Floats:
-        """A head metric of one model, [units, layers, heads]."""
-        return self.once(("metric", side, name), lambda: self.file(side).head_metric(name))
+        """A head metric of one model, [units, layers, heads]; kept if it is small."""
+        return head_views.metric(self, side, name)
 
     # -- attention --------------------------------------------------------------------------
 

@@ -251,3 +251,15 @@ def test_errors_of_stored_weights_are_within_bounds(tmp_path: Path) -> None:
         for row, encoding in enumerate(layout.ENCODINGS):
             error = np.abs(c.attention(row) - maps[row]).max()
             assert 0 < error <= layout.ENCODING_ERROR[encoding]
+
+
+def test_some_units_of_a_metric_are_those_of_the_whole(tmp_path: Path) -> None:
+    with collateral.open(write_simple(tmp_path / "a", 7)) as c:
+        whole = c.head_metric("std")
+        for start, stop in ((0, 7), (2, 5), (6, 7), (3, 3)):
+            np.testing.assert_array_equal(c.head_metric("std", start, stop), whole[start:stop])
+        np.testing.assert_array_equal(c.head_metric("std", 4), whole[4:])
+        with pytest.raises(IndexError):
+            c.head_metric("std", 0, 8)
+        with pytest.raises(KeyError, match="there are: std, hit"):
+            c.head_metric("sdt", 0, 1)

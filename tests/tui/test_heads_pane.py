@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from collateral import Collateral
 from tests.factory import write_collateral
 from tests.tui.handmade import Recipe
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, selection
@@ -18,6 +20,7 @@ from tui.plots.bar import bar
 from tui.project import Project
 from tui.refusal import Refused
 from tui.state import Selection, set_range
+from tui.views import heads
 
 
 def lines_of(project: Project, s: Selection, size: tuple[int, int]) -> list[str]:
@@ -142,3 +145,53 @@ def test_bars() -> None:
     assert bar(PLAIN, 0.9, 1.0, 10, mark=0.5)[0] == "━━━━━│━━━"
     assert bar(PLAIN, float("nan"), 1.0, 10)[0] == "" == bar(PLAIN, 1.0, 0.0, 10)[0]
     assert bar(PLAIN, 1.0, 1.0, -3, mark=0.1)[0] == ""
+
+
+@pytest.fixture
+def fresh(files: tuple[Path, Path]) -> Iterator[Project]:
+    """The two files, opened anew: nothing is kept yet."""
+    project = Project.open([str(path) for path in files])
+    yield project
+    project.close()
+
+
+@pytest.mark.parametrize("view", state.VIEWS)
+def test_a_large_metric_is_averaged_apart_and_not_kept(
+    view: state.View, fresh: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = selection(fresh, view=view, metric="std", scope="all")
+    monkeypatch.setattr(heads, "_QUICK", 1)
+    pane, c = HeadsPane(), Context(fresh, s, PLAIN)
+    assert not pane.ready(c)
+    assert "computing" in pane.gist(c, 60).text()
+    pane.prepare(c)
+    assert pane.ready(c) and "computing" not in pane.gist(c, 60).text()
+    one, two = fresh.a.head_metric("std"), fresh.file("B").head_metric("std")
+    wanted = {"A": one, "B": two, "B−A": two - one}[view].astype(np.float64)
+    np.testing.assert_allclose(fresh.head_view(s).values, wanted.mean(axis=0), atol=1e-6)
+    assert not fresh.has(("metric", "A", "std")) and not fresh.has(("metric", "B", "std"))
+
+
+def test_one_example_of_a_large_metric_is_read_alone(
+    fresh: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "_QUICK", 1)
+    s = selection(fresh, view="A", metric="std", scope="example", example=3)
+    asked: list[tuple[object, ...]] = []
+    whole = Collateral.head_metric
+    monkeypatch.setattr(
+        Collateral, "head_metric", lambda c, *rows: (asked.append(rows), whole(c, *rows))[1]
+    )
+    np.testing.assert_array_equal(fresh.head_view(s).values, whole(fresh.a, "std")[3])
+    assert asked == [("std", 3, 4)]
+
+
+def test_the_first_head_of_a_large_file_stands_out_among_its_first_examples(
+    fresh: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = selection(fresh, view="B−A", metric="std", scope="all")
+    values = fresh.file("B").head_metric("std") - fresh.a.head_metric("std")
+    monkeypatch.setattr(heads, "_QUICK", 5 * values[0].size)
+    means = np.abs(values[:5].astype(np.float64).mean(axis=0))
+    assert heads.standing_out(fresh, s) == np.unravel_index(means.argmax(), means.shape)
+    assert not fresh.has(heads._key(fresh, s))

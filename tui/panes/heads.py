@@ -59,6 +59,14 @@ class HeadsPane(Pane):
         self._at = (0, 0)
         self._top = 0
 
+    def ready(self, c: Context) -> bool:
+        """Whether the mean over examples is known, or made in a moment."""
+        return c.project.head_ready(c.selection)
+
+    def prepare(self, c: Context) -> None:
+        """Averages."""
+        c.project.head_view(c.selection)
+
     def title(self, c: Context) -> str:
         """Model, metric, and what it is averaged over."""
         found = c.project.head_view(c.selection)
@@ -219,6 +227,9 @@ class HeadsPane(Pane):
     def gist(self, c: Context, width: int) -> Canvas:
         """The strongest heads."""
         canvas = Canvas(width, 1, ascii_only=c.look.ascii)
+        if not self.ready(c):
+            canvas.put(0, 0, "heads: computing", c.look.muted)
+            return canvas
         found = c.project.head_view(c.selection)
         canvas.put(0, 0, text.cut(f"heads {found.title}", max(0, width - 30)), c.look.muted)
         start = min(text.width(f"heads {found.title}"), max(0, width - 30)) + 2

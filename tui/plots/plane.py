@@ -36,12 +36,16 @@ class Bounds(NamedTuple):
             xy: [n, 2].
             margin: Share of the box's width and height that is added on each side.
         """
-        x, y = _columns(xy)
-        finite = np.isfinite(x) & np.isfinite(y)
-        if not finite.any():
+        pairs = np.asarray(xy).reshape(-1, 2)
+        x, y = pairs[:, 0], pairs[:, 1]
+        with np.errstate(all="ignore"):
+            doubt = not np.isfinite([x.sum(), y.sum()]).all()  # also where a sum overflows
+        if doubt:
+            x, y = pairs[np.isfinite(pairs).all(axis=1)].T
+        if not len(x):
             return cls(-1.0, -1.0, 1.0, 1.0)
-        x, y = x[finite], y[finite]
-        low, high = np.array([x.min(), y.min()]), np.array([x.max(), y.max()])
+        low = np.array([x.min(), y.min()], dtype=np.float64)
+        high = np.array([x.max(), y.max()], dtype=np.float64)
         size = high - low
         # Points in one place, or on one line, get room around them and stand in the middle.
         pad = np.where(size > 0, size * margin, max(float(size.max()), 1.0) / 2)

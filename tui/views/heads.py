@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +12,14 @@ from collateral.analysis import heads
 
 from ..state import Selection
 from ..text import many
-from .answers import Floats, HeadView, Ints, Missing
+from .answers import Floats, HeadView, Ints, Missing, Side
 
 if TYPE_CHECKING:
     from ..project import Project
+
+
+_QUICK = 1 << 20
+"""So many numbers are read and averaged within a moment, and no more of a metric are kept."""
 
 
 def head_view(p: Project, s: Selection) -> HeadView:
@@ -28,8 +34,60 @@ def head_view(p: Project, s: Selection) -> HeadView:
         raise Missing(f"The file has no {what}; extract it again.")
     if s.metric in p.summaries:
         return p.once(("summary", s.view, s.metric), lambda: _summary(p, s))
-    key = ("heads", s.view, s.metric, p.scope_key(s, metric.unit))
-    return p.once(key, lambda: _head_view(p, s))
+    return p.once(_key(p, s), lambda: _head_view(p, s))
+
+
+def head_ready(p: Project, s: Selection) -> bool:
+    """Whether :func:`head_view` answers within a moment."""
+    known = s.metric in p.metrics and s.metric not in p.summaries
+    if not known or s.scope == "example" or p.has(_key(p, s)):
+        return True
+    return _numbers(p, s.metric) * len(p.models(s.view)) <= _QUICK
+
+
+def standing_out(p: Project, s: Selection) -> tuple[int, int] | None:
+    """The head whose mean is largest (of a difference: furthest from zero), to begin with.
+
+    In a large file by the first examples only: opening it must not wait for all of them. None if
+    no head has a value.
+
+    Raises:
+        Missing: the files have no head metrics of this kind of attention.
+    """
+    if head_ready(p, s):
+        values = head_view(p, s).values
+    else:
+        metric = p.metrics[s.metric]
+        few = max(1, _QUICK // math.prod(_shape(p, s.metric)))
+        parts = [p.file(side).head_metric(s.metric, 0, few) for side in p.models(s.view)]
+        owners = p.pair_examples if metric.unit == "pair" else np.arange(few, dtype=np.int32)
+        difference = parts[0] if len(parts) == 1 else parts[-1] - parts[0]
+        values = heads.mean_over_examples(difference, owners[:few]).mean
+    top = heads.ranked(values, 1, by_magnitude=s.view == "B−A")
+    return top[0][:2] if top else None
+
+
+def metric(p: Project, side: Side, name: str) -> Floats:
+    """A head metric of one model, [units, layers, heads]; kept if it is small."""
+    key = ("metric", side, name)
+    if p.has(key) or _numbers(p, name) <= _QUICK:
+        return p.once(key, lambda: p.file(side).head_metric(name))
+    return p.file(side).head_metric(name)
+
+
+def _key(p: Project, s: Selection) -> Hashable:
+    return ("heads", s.view, s.metric, p.scope_key(s, p.metrics[s.metric].unit))
+
+
+def _shape(p: Project, name: str) -> tuple[int, int]:
+    kind = p.limits.kind(p.metrics[name].attention)
+    return kind.layers, kind.heads
+
+
+def _numbers(p: Project, name: str) -> int:
+    """How many numbers a metric has: units x layers x heads."""
+    units = len(p.a.pairs if p.metrics[name].unit == "pair" else p.a.examples)
+    return units * math.prod(_shape(p, name))
 
 
 def _head_view(p: Project, s: Selection) -> HeadView:
@@ -72,16 +130,18 @@ def _units(p: Project, s: Selection) -> tuple[Floats, Ints, frozenset[int] | Non
     count.
     """
     unit = p.metrics[s.metric].unit
-    values = p.metric(p.side(s.view), s.metric)
-    if s.view == "B−A":
-        values = values - p.metric("A", s.metric)
-    owners = p.pair_examples
-    if unit == "example":
-        owners = np.arange(len(p.a.examples), dtype=np.int32)
+    sides = p.models(s.view)
     pair = p.pair(s)
-    if s.scope == "example" and unit == "pair" and pair is not None:
-        return values[pair : pair + 1], owners[pair : pair + 1], None
-    return values, owners, p.scope(s)
+    owners = p.pair_examples if unit == "pair" else np.arange(len(p.a.examples), dtype=np.int32)
+    rows, scope = slice(None), p.scope(s)
+    if s.scope == "example" and not (unit == "pair" and pair is None):
+        row = s.example if unit == "example" or pair is None else pair
+        rows, scope = slice(row, row + 1), None
+        parts = [p.file(side).head_metric(s.metric, row, row + 1) for side in sides]
+    else:
+        parts = [p.metric(side, s.metric) for side in sides]
+    values = parts[0] if len(parts) == 1 else parts[-1] - parts[0]
+    return values, owners[rows], scope
 
 
 def _over(p: Project, s: Selection, unit: str, examples: int, units: int) -> str:

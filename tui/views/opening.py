@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collateral import Table
-from collateral.analysis.heads import ranked
 
 from .. import state
 from ..state import MARKED, VIEWS, KindLimits, Limits, Selection
 from . import groups, points
 from .answers import Missing
+from .heads import standing_out
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -73,11 +73,9 @@ def first_selection(p: Project) -> Selection:
         grouping=_first_grouping(p),
     )
     with contextlib.suppress(Missing):
-        values = p.head_view(chosen).values
-        top = ranked(values, 1, by_magnitude=p.two)
-        if top:
-            layer, head, _ = top[0]
-            chosen = replace(chosen, head_layer=layer, head=head)
+        found = standing_out(p, chosen)
+        if found is not None:
+            chosen = replace(chosen, head_layer=found[0], head=found[1])
     return p.settled(state.valid(chosen, limits))
 
 
