@@ -239,9 +239,22 @@ def span_distances(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     Returns:
         float32 [2, pairs]: 1 − cos(u, v), NaN where a vector is zero, and ‖u − v‖.
     """
-    lengths = torch.linalg.vector_norm(u, dim=-1) * torch.linalg.vector_norm(v, dim=-1)
-    cosine = 1 - (u * v).sum(-1) / lengths
-    return torch.stack([cosine.clamp(0.0, 2.0), torch.linalg.vector_norm(u - v, dim=-1)])
+    cosine = 1 - (_directions_of(u) * _directions_of(v)).sum(-1)
+    gap = u - v
+    largest = gap.abs().amax(-1, keepdim=True)
+    shares = gap / torch.where(largest > 0, largest, 1.0)
+    euclid = torch.linalg.vector_norm(shares, dim=-1) * largest[:, 0]
+    return torch.stack([cosine.clamp(0.0, 2.0), euclid])
+
+
+def _directions_of(vectors: torch.Tensor) -> torch.Tensor:
+    """Rows of length one; NaN where a vector is zero.
+
+    Divided by their largest number first: the squares of huge or tiny ones are no numbers.
+    """
+    shares = vectors / vectors.abs().amax(-1, keepdim=True)
+    lengths: torch.Tensor = torch.linalg.vector_norm(shares, dim=-1, keepdim=True)
+    return shares / lengths
 
 
 def _directions(

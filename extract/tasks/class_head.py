@@ -36,9 +36,14 @@ class Heads:
     kind: Kind
     note: str = ""
 
-    def log(self, logits: Any) -> list[float]:
-        """Natural logarithms of the probabilities of the classes, in float64."""
+    def log(self, logits: Any) -> list[float] | None:
+        """Natural logarithms of the probabilities of the classes, in float64.
+
+        None if the logits give none, as those of half precision that overflows.
+        """
         values = np.asarray(logits, dtype=np.float64)
+        if np.isnan(values).any() or (self.kind == "one" and not np.isfinite(values.max())):
+            return None
         if self.kind == "several":
             return [-float(np.logaddexp(0.0, -value)) for value in values]
         shifted = values - values.max()

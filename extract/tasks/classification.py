@@ -389,10 +389,22 @@ def _plain(label: Value) -> str | None:
     return None if label is None else as_text(label)
 
 
+_ROUNDING = 1e-12
+"""Below this share of the mean square a variance from sums has few digits that are right."""
+
+
 def _correlation(total: Mapping[str, float]) -> float | None:
+    """Pearson's r from sums; None where gold or what is said is constant.
+
+    Constant is also what differs so little that the difference of sums is rounding.
+    """
     n = total["judged"]
-    gold, said = total["gold sum"] / n, total["said sum"] / n
-    spread = (total["gold squares"] / n - gold * gold) * (total["said squares"] / n - said * said)
-    if n < 2 or not spread > 0:
-        return None
-    return (total["products"] / n - gold * said) / math.sqrt(spread)
+    means, spreads = [], []
+    for name in ("gold", "said"):
+        mean, squares = total[f"{name} sum"] / n, total[f"{name} squares"] / n
+        spread = squares - mean * mean
+        if not spread > _ROUNDING * squares:
+            return None
+        means.append(mean)
+        spreads.append(spread)
+    return (total["products"] / n - math.prod(means)) / math.sqrt(math.prod(spreads))

@@ -294,9 +294,11 @@ def _points(number: Mapping[int, int], span: Range) -> Range:
 
 
 def _judge(record: PairRecord, logit: float | None) -> Judged:
-    """A head's logit goes before what the data says."""
+    """A head's logit goes before what the data says; one that is no number says nothing."""
     if logit is None:
         return Judged(record, record.label, record.prediction, record.probability)
+    if math.isnan(logit):
+        return Judged(record, record.label, None, None)
     return Judged(record, record.label, logit > 0, _sigmoid(logit))
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Said = tuple[str, float]
 """The label that a model gives to a word, and its probability."""
+UNDEFINED: Said = ("", float("nan"))
+"""What it gives where its logits are no numbers, as those of half precision that overflows."""
 
 
 @dataclass
@@ -44,6 +46,7 @@ class TagPredictor:
                     answers.append(None)
                 else:
                     label, probability = next(said)
-                    answers.append((self.labels[label], probability))
+                    defined = probability == probability
+                    answers.append((self.labels[label], probability) if defined else UNDEFINED)
             found.append(answers)
         return found

@@ -30,7 +30,7 @@ from .base import (
 from .columns import FieldColumns, check_kinds, free_name
 from .points import Choice, check_found, matching_words, parse_points, quotas, sampled
 from .reading import Parsed, further, identifier, read_each
-from .tag_head import Said, TagPredictor
+from .tag_head import UNDEFINED, Said, TagPredictor
 from .words import WORD_FIELDS, WordRecord, read_words, word_tokens
 
 if TYPE_CHECKING:
@@ -312,8 +312,8 @@ class Tagging(Task[Tagged]):
         judged = []
         for i, tag in enumerate(gold):
             said = None if predicted is None else predicted[i]
-            label, probability = said or (None, None)
-            known = tag is not None and predicted is not None
+            known = tag is not None and predicted is not None and said is not UNDEFINED
+            label, probability = (None, None) if said is None or said is UNDEFINED else said
             right = (label or bio.OUTSIDE) == tag if known else None
             judged.append(_Word(tag, label, probability, right))
         return judged

@@ -21,8 +21,10 @@ def nearest(p: Project, side: Side, point: int, layer: int) -> tuple[list[int], 
     Returns:
         Numbers of points, and the cosine of each with the point.
 
+    A hidden state that is zero has no direction, so it is near nothing.
+
     Raises:
-        Missing: the file keeps no vector of this point.
+        Missing: the file keeps no vector of this point, or there it is zero.
     """
     file = p.file(side)
     if layer not in file.vectors.layers:
@@ -36,9 +38,12 @@ def nearest(p: Project, side: Side, point: int, layer: int) -> tuple[list[int], 
             f"The file keeps vectors of {len(rows):,} of {len(file.points):,} points, "
             "and none of this one."
         )
+    directed = file.vectors.lengths(layer) > 0
+    if not directed[place]:
+        raise Missing(f"This point's hidden state {layer} is zero, so it is near no other.")
+    directed[place] = False
     vectors = file.vectors.read(layer)
-    cosines = vectors @ vectors[place]
-    cosines[place] = -np.inf
-    found = np.argsort(-cosines, kind="stable")[: min(NEAREST, len(rows) - 1)]
+    cosines = np.where(directed, vectors @ vectors[place], -np.inf)
+    found = np.argsort(-cosines, kind="stable")[: min(NEAREST, int(directed.sum()))]
     numbers = [p.point_number(side, int(rows[one])) for one in found]
     return numbers, cosines[found].tolist()
