@@ -242,7 +242,7 @@ def decode_attention(
     table, places = (
         (_HALVES, stored.view("<u2")) if stored.dtype.kind == "f" else (_SQUARES, stored)
     )
-    # no place can lie outside its table; "clip" fills ``out`` without a copy, which "raise" does not
+    # no place lies outside its table; "clip" needs no copy to fill ``out``, as "raise" does
     return table.take(places, out=out, mode="clip")
 
 

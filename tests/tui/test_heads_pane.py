@@ -179,9 +179,12 @@ def test_one_example_of_a_large_metric_is_read_alone(
     s = selection(fresh, view="A", metric="std", scope="example", example=3)
     asked: list[tuple[object, ...]] = []
     whole = Collateral.head_metric
-    monkeypatch.setattr(
-        Collateral, "head_metric", lambda c, *rows: (asked.append(rows), whole(c, *rows))[1]
-    )
+
+    def watched(c: Collateral, name: str, *rows: int) -> object:
+        asked.append((name, *rows))
+        return whole(c, name, *rows)
+
+    monkeypatch.setattr(Collateral, "head_metric", watched)
     np.testing.assert_array_equal(fresh.head_view(s).values, whole(fresh.a, "std")[3])
     assert asked == [("std", 3, 4)]
 
