@@ -2,7 +2,7 @@
 
 The whole is what a run does from the first forward pass on: tokens and spans again, metrics,
 distances, vectors, parts on disk, and putting these together into the file. Reading the data,
-loading the model and t-SNE are left out.
+loading the model and what follows the last text (t-SNE, reduced vectors of the points) are left out.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def steps(
         *(
             Candidate(
                 f"the whole, {name}",
-                partial(whole, ready, replace(options, attention=kept)),
+                partial(whole, ready, replace(options, attention=kept, vectors=0)),
                 promise,
             )
             for name, kept in wholes.items()
@@ -131,7 +131,7 @@ def steps(
         *(() if quick else parts),
     ]
     note += (
-        " The whole is metrics, distances, vectors and writing, without t-SNE. A run keeps the "
+        " The whole is metrics, distances and writing, without t-SNE and reduced vectors. A run keeps the "
         f"maps of {DEFAULT_MAPS} texts unless asked otherwise, however many there are, so that its "
         "cost per text lies between the two and near the first for large data."
     )
@@ -190,7 +190,7 @@ def tokenised(ready: Prepared) -> Spent:
 
 
 def whole(ready: Prepared, options: RunOptions) -> Spent:
-    """All but reading, loading and t-SNE."""
+    """All but reading, loading, t-SNE and reduced vectors."""
     tables = ready.task.tables(ready.groups, ready.loaded)
     workspace = Workspace.beside(options.output)
     with stopwatch() as spent, mock.patch.object(pipeline, "write_maps", _no_maps):

@@ -132,28 +132,28 @@ def main_directions(unit: FloatArray, size: int, seed: int = 0) -> FloatArray:
     """
     width = unit.shape[1]
     if width <= max(_DENSE_WIDTH, size):
-        basis: npt.NDArray[np.float64] = np.eye(width)
-        moments = _moments(unit, basis)
-    else:
-        random = np.random.default_rng(seed)
-        basis = random.normal(size=(width, min(width, size + _SPARE)))
-        for _ in range(_PASSES):
-            basis = np.linalg.qr(_times_moments(unit, np.linalg.qr(basis)[0]))[0]
-        moments = _moments(unit, basis)
-    _, axes = np.linalg.eigh(moments)
+        moments = np.zeros((width, width))
+        for block in _blocks(unit):
+            moments += block.T @ block
+        return np.asarray(np.linalg.eigh(moments)[1][:, ::-1][:, :size], dtype=np.float32)
+    random = np.random.default_rng(seed)
+    basis: npt.NDArray[np.float64] = random.normal(size=(width, min(width, size + _SPARE)))
+    for _ in range(_PASSES):
+        basis = np.linalg.qr(_times_moments(unit, np.linalg.qr(basis)[0]))[0]
+    _, axes = np.linalg.eigh(basis.T @ _times_moments(unit, basis))
     return np.asarray(basis @ axes[:, ::-1][:, :size], dtype=np.float32)
 
 
-def _moments(unit: FloatArray, basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Second moments of the rows along some directions, about zero."""
-    return np.asarray(basis.T @ _times_moments(unit, basis))
+def _blocks(unit: FloatArray) -> Iterator[npt.NDArray[np.float64]]:
+    """Some rows at a time, in double precision."""
+    for first in range(0, len(unit), _ROWS_AT_ONCE):
+        yield unit[first : first + _ROWS_AT_ONCE].astype(np.float64)
 
 
 def _times_moments(unit: FloatArray, basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The matrix of second moments of the rows times ``basis``; it is not made itself."""
     total = np.zeros(basis.shape)
-    for first in range(0, len(unit), _ROWS_AT_ONCE):
-        block = unit[first : first + _ROWS_AT_ONCE].astype(np.float64)
+    for block in _blocks(unit):
         total += block.T @ (block @ basis)
     return total
 
