@@ -1,8 +1,8 @@
 """What extraction costs beside the bare forward pass over the same batches.
 
 The whole is what a run does from the first forward pass on: tokens and spans again, metrics,
-distances, vectors, parts on disk, and putting these together into the file. Reading the data,
-loading the model and what follows the last text (t-SNE, reduced vectors of the points) are left out.
+distances, hidden states of points, parts on disk, and putting these together into the file. Reading
+the data, loading the model, t-SNE and reduced vectors are left out.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def steps(
         *(() if quick else parts),
     ]
     note += (
-        " The whole is metrics, distances and writing, without t-SNE and reduced vectors. A run keeps the "
-        f"maps of {DEFAULT_MAPS} texts unless asked otherwise, however many there are, so that its "
+        " The whole is metrics, distances, hidden states of points and writing, without t-SNE and "
+        f"reduced vectors. A run keeps the maps of {DEFAULT_MAPS} texts unless asked otherwise, however many there are, so that its "
         "cost per text lies between the two and near the first for large data."
     )
     return compare(title, candidates, runs, note=note)
