@@ -10,6 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 _UNSAFE = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
+_INVISIBLE = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0}
+_INVISIBLE |= {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
+"""Letters without a shape, and what chooses the shape of the letter before."""
+_MARKS = 2
+"""More marks on one letter would cover the lines around it."""
 
 
 def printable(text: str) -> str:
@@ -19,9 +24,14 @@ def printable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        char if unicodedata.category(char) not in _UNSAFE else ascii(char)[1:-1] for char in text
-    )
+    shown: list[str] = []
+    marks = 0
+    for char in text:
+        category = unicodedata.category(char)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        hidden = category in _UNSAFE or ord(char) in _INVISIBLE or marks > _MARKS
+        shown.append(ascii(char)[1:-1] if hidden else char)
+    return "".join(shown)
 
 
 def numbers(values: npt.NDArray[Any]) -> Any:

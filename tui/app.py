@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import signal
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +15,7 @@ from .actions import choose_keys
 from .asked.wanted import Wanted
 from .screens.main import MainScreen
 from .widgets.driver import driver_class
+from .widgets.palette import Palette
 from .wire import Wire
 
 if TYPE_CHECKING:
@@ -34,6 +32,7 @@ class InterpretApp(App[None]):
         send_all: whether the terminal gets every cell that is drawn, not the changed ones alone.
         opened: the files, if the command line had to look into them.
         failure: why the app ended by itself, a sentence for stderr; empty if the user quit.
+        fault: an exception that nobody expected, which ended the app.
     """
 
     TITLE = "interpret-tui"
@@ -61,6 +60,7 @@ class InterpretApp(App[None]):
         self.asked = asked or Wanted()
         self.opened = opened
         self.failure = ""
+        self.fault: Exception | None = None
         if plain:
             self.theme = "ansi-dark"  # the others would still send greys
         elif settings is not None and settings.theme and not os.environ.get("TEXTUAL_THEME"):
@@ -74,8 +74,7 @@ class InterpretApp(App[None]):
 
     def get_driver_class(self) -> type[Driver]:
         """The one that sends what changes, unless all is to be sent."""
-        thrifty = None if self.send_all else driver_class()
-        return thrifty or super().get_driver_class()
+        return driver_class(self.send_all) or super().get_driver_class()
 
     def on_resize(self, _: events.Resize) -> None:
         """Terminals move and cut what they show when their size changes."""
@@ -95,19 +94,16 @@ class InterpretApp(App[None]):
         """The only screen; no empty one is painted before it."""
         return MainScreen()
 
-    def on_mount(self) -> None:
-        """Gives the terminal back when told to end."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # no signals on Windows' loops, nor outside the main thread
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, self.exit, None, 128 + number)
-
     def on_ready(self) -> None:
         """The empty frame has been painted: now the slow imports, and the files."""
         screen = self.screen
         if isinstance(screen, MainScreen):
             screen.call_after_refresh(screen.load)
+
+    def action_command_palette(self) -> None:
+        """Opens the palette, unless it is open."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands only the one that has no key here."""
@@ -117,3 +113,12 @@ class InterpretApp(App[None]):
         """Ends the app with an exit status and a sentence."""
         self.failure = message
         self.exit(return_code=status)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Remembers the first fault; what follows from it says less."""
+        self.fault = self.fault or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Ends after a fault. Textual would print a screen full of code; see ``tui.ending``."""
+        self._close_messages_no_wait()

@@ -23,7 +23,7 @@ DEMO_FILES = (str(DEMO / "base.msgpack"), str(DEMO / "tuned.msgpack"))
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(
+    p = _Parser(
         prog="interpret-tui",
         allow_abbrev=False,
         description="Look inside Transformer models: t-SNE per layer, attention heads, attention, "
@@ -69,6 +69,15 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats no control characters of a file's name that it took for an option."""
+
+    def error(self, message: str) -> NoReturn:
+        from .text import clean
+
+        super().error(clean(message))
+
+
 class _Version(argparse.Action):
     """Says the version, which is looked up only when it is asked for."""
 
@@ -88,7 +97,10 @@ def version() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the viewer; the exit status: 0 quit, 1 a file or the terminal is wrong, 2 usage."""
+    """Runs the viewer; the exit status: 0 quit, 1 a file or the terminal is wrong, 2 usage.
+
+    128 and the signal's number if told to end by one; 70 after a fault of the program's own.
+    """
     p = parser()
     given = p.parse_args(argv)
     files = list(DEMO_FILES) if given.demo else []
@@ -224,13 +236,17 @@ def _run(
     gc.disable()  # until the panes are filled: looking for garbage is a tenth of the start
     try:
         from .app import InterpretApp  # late: --help must not wait for Textual
+        from .ending import FAULT, listen, told_of_fault
 
         app = InterpretApp(
             files, given.name, given.ascii, asked, project, _settings(), given.send_all
         )
+        listen(app)
         app.run()
     finally:
         gc.enable()
+    if app.fault is not None:
+        return _failed(told_of_fault(app.fault), FAULT)
     if app.failure:
         return _failed(app.failure, app.return_code or 1)
     return app.return_code or 0

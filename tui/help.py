@@ -126,7 +126,7 @@ def _described(
     title: str, parts: list[tuple[str, str]], c: Context, width: int
 ) -> Iterator[list[Word]]:
     """A heading, and what is known below it, word by word."""
-    for part in textwrap.wrap(title, width) or [""]:
+    for part in textwrap.wrap(title, max(1, width)) or [""]:
         yield [(text.cut(part, width, c.look.marks.ellipsis), c.look.accent)]
     for name, words in parts:
         first: list[Word] = [(text.fit(f"  {name}", _WORDS_AT), c.look.header)]

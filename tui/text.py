@@ -172,9 +172,22 @@ def clusters(text: str) -> list[tuple[str, int]]:
 def width(text: str) -> int:
     """Return how many cells `text` takes once it is clean."""
     text = clean(text)
-    if text.isascii():
-        return len(text)
+    return len(text) if text.isascii() else _width(text)
+
+
+@lru_cache(maxsize=16384)
+def _width(text: str) -> int:
     return sum(map(get_character_cell_size, text))
+
+
+def _most(cells: int) -> int:
+    """Characters of clean text that so many cells can hold, with their marks."""
+    return max(0, cells) * (1 + _MARKS_PER_BASE)
+
+
+def _fits(text: str, cells: int) -> bool:
+    """Whether clean text has room; a text of any length is no work."""
+    return len(text) <= _most(cells) and width(text) <= cells
 
 
 def cut(text: str, cells: int, ellipsis: str = "…") -> str:
@@ -189,13 +202,13 @@ def cut(text: str, cells: int, ellipsis: str = "…") -> str:
         The text, possibly one cell shorter than the room where a wide character does not fit.
     """
     text = clean(text)
-    if width(text) <= cells:
+    if _fits(text, cells):
         return text
     if cells <= 0:
         return ""
     kept: list[str] = []
     room = cells - 1
-    for cluster, taken in clusters(text):
+    for cluster, taken in clusters(text[: _most(cells)]):
         if taken > room:
             break
         kept.append(cluster)
@@ -212,12 +225,12 @@ def middle(text: str, cells: int, ellipsis: str = "…") -> str:
         ellipsis: A one-cell mark of the cut.
     """
     text = clean(text)
-    if width(text) <= cells or cells < 5:
+    if cells < 5 or _fits(text, cells):
         return cut(text, cells, ellipsis)
     start = cut(text, (cells + 1) // 2, ellipsis)
     kept: list[str] = []
     room = cells - width(start)
-    for cluster, taken in reversed(clusters(text)):
+    for cluster, taken in reversed(clusters(text[-_most(cells) :])):
         if taken > room:
             break
         kept.append(cluster)
@@ -249,7 +262,7 @@ def fitting(options: Sequence[str], cells: int, ellipsis: str = "…") -> str:
         cells: Room in cells.
         ellipsis: A one-cell mark of a cut.
     """
-    found = next((option for option in options if width(option) <= cells), options[-1])
+    found = next((o for o in options if _fits(clean(o), cells)), options[-1])
     return cut(found, cells, ellipsis)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 
 import numpy as np
 import pytest
@@ -18,10 +19,16 @@ def test_nothing_printable_is_changed_and_nothing_else_is_left(text: str) -> Non
     shown = plain.printable(text)
     assert "\n" not in shown
     assert plain.printable(shown) == shown
-    if text.isprintable():
+    letters = not any(unicodedata.category(char) in ("Mn", "Me") for char in text)
+    if text.isprintable() and letters and not {*"\u115f\u1160\u3164\uffa0"} & {*text}:
         assert shown == text
     for char in "\0\x07\x1b\x7f\x9b\u200b\u200f\u202e\u2066\u2028\ufeff":
         assert char not in shown
+
+
+def test_what_hides_or_covers_is_shown() -> None:
+    assert plain.printable("a\u3164b\u2764\ufe0f") == "a\\u3164b\u2764\\ufe0f"
+    assert plain.printable("e\u0301\u0302\u0303!") == "e\u0301\u0302\\u0303!"
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))

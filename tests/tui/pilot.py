@@ -109,22 +109,24 @@ async def running(
     files: Sequence[Path],
     size: tuple[int, int] = (160, 45),
     driver: type[Driver] | None = None,
+    limit: float | None = 60,
 ) -> AsyncIterator[Session]:
     """The app on these files, loaded and drawn; after a minute the test has failed.
 
     Args:
         driver: takes the place of Textual's driver without a terminal.
+        limit: other seconds than a minute; None is as long as it takes.
     """
     app = InterpretApp([str(path) for path in files])
     if driver is not None:
         app.driver_class = driver
-    async with _limit(60), app.run_test(headless=driver is None, size=size) as pilot:
+    async with _limit(limit), app.run_test(headless=driver is None, size=size) as pilot:
         session = Session(app, pilot)
         await session.settle()
         yield session
 
 
-def _limit(seconds: float) -> AbstractAsyncContextManager[Any]:
+def _limit(seconds: float | None) -> AbstractAsyncContextManager[Any]:
     """``asyncio.timeout``, which Python 3.10 does not have."""
     timeout = getattr(asyncio, "timeout", None)
     return nullcontext() if timeout is None else timeout(seconds)

@@ -39,6 +39,8 @@ class Terminal:
         arguments: Sequence[object],
         size: tuple[int, int] = (80, 24),
         redirected: bool = False,
+        controlling: bool = False,
+        command: Sequence[object] = (COMMAND,),
         **environ: str,
     ) -> None:
         """Starts the program.
@@ -47,6 +49,9 @@ class Terminal:
             arguments: of the command line.
             size: columns and rows.
             redirected: stderr is a pipe, whose text is the ``errors``.
+            controlling: it is the program's controlling terminal, as for a shell's own child: who
+                loses it is told by SIGHUP.
+            command: what to start in place of the viewer's command.
             environ: more environment variables.
         """
         self.screen = pyte.Screen(*size)
@@ -60,12 +65,13 @@ class Terminal:
         kept.pop("NO_COLOR", None)
         known = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(
-            [str(COMMAND), *map(str, arguments)],
+            [*map(str, command), *map(str, arguments)],
             stdin=slave,
             stdout=slave,
             stderr=subprocess.PIPE if redirected else slave,  # Textual draws there
             env=kept | known | environ,
             start_new_session=True,
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if controlling else None,
         )
 
     def __enter__(self) -> Terminal:
@@ -82,8 +88,30 @@ class Terminal:
         self.process.wait()
         if self.process.stderr is not None:
             self.process.stderr.close()
-        os.close(self._master)
+        self.hang_up()
         os.close(self._slave)
+
+    def hang_up(self) -> None:
+        """Closes the terminal, as its window is closed or a line drops."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
+
+    def stopped(self, seconds: float = 20) -> bool:
+        """Reads until the program is stopped (ctrl+z); whether it was in time."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.read()
+            if self._state() == "T":
+                while self.read():
+                    pass
+                return True
+        return False
+
+    def _state(self) -> str:
+        """What the program does, as Linux says it: S sleeps, T is stopped, Z has ended."""
+        about = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return about.rpartition(")")[2].split()[0]
 
     def read(self, seconds: float = 0.05) -> bool:
         """Takes in what has been sent; whether there was anything."""

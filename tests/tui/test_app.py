@@ -1095,3 +1095,46 @@ async def test_a_key_that_changes_nothing_sends_nothing(files: tuple[Path, Path]
         assert await _sent(session, "p") == 0
         assert await _sent(session, "left_square_bracket") == 0
         assert await _sent(session, "comma") == 0
+
+
+# -- keys that come faster than the screen ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("pagedown", "ctrl+p", "h"),  # before the palette's list is there
+        ("ctrl+p", "pagedown", "down", "enter"),
+        ("question_mark", "escape", "escape", "q"),
+    ],
+)
+async def test_keys_before_a_screen_is_there_and_after_it_is_gone(
+    keys: tuple[str, ...], files: tuple[Path, Path]
+) -> None:
+    async with running(files) as session:
+        session.app.exit = lambda *_, **__: None  # type: ignore[assignment]
+        for key in keys:
+            session.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        for _ in range(3):
+            await session.settle()
+        assert session.app._exception is None and session.app.is_running
+
+
+async def test_the_palette_takes_enter_twice(files: tuple[Path, Path]) -> None:
+    async with running(files) as session:
+        await session.press("ctrl+p", *"zoom", "down")
+        for _ in range(3):
+            session.app.post_message(events.Key("enter", "\r"))
+        for _ in range(3):
+            await session.settle()
+        assert session.app._exception is None
+        assert session.app.screen is session.screen
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (5, 3), (11, 4)])
+async def test_the_help_in_a_window_without_room(
+    size: tuple[int, int], files: tuple[Path, Path]
+) -> None:
+    async with running(files, size) as session:
+        await session.press("question_mark", "down", "escape", "n")
+        assert session.app.is_running

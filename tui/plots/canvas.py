@@ -89,8 +89,9 @@ class Canvas:
         Returns:
             The column after the text, whether or not it was clipped.
         """
-        cells = self._cells_of(texts.clean(text, self.ascii_only))
-        end = x + len(cells)
+        text = texts.clean(text, self.ascii_only)
+        end = x + texts.width(text)
+        cells = self._cells_of(text[: 3 * max(1, self.width - x + 1)])  # a cell has 3 letters
         left, right = max(x, 0), min(end, self.width)
         if right <= left or not 0 <= y < self.height:
             return end

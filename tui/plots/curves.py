@@ -291,7 +291,7 @@ def _entries(series: Sequence[Series], look: Look, width: int) -> list[tuple[Ser
 
     What stands behind a curve is never cut, a name never to less than five cells.
     """
-    longest = max((cells_of(one.name) for one in series), default=0)
+    longest = min(max((cells_of(one.name) for one in series), default=0), max(5, width))
     for most in range(longest, min(longest, 5) - 1, -1):
         entries = [
             (one, look.category(one.category)[1], cut(one.name, most, look.marks.ellipsis))

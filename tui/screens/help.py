@@ -63,5 +63,6 @@ class HelpScreen(ModalScreen[None]):
         self.query_one("#help", VerticalScroll).scroll_relative(y=rows, animate=False)
 
     def action_close(self) -> None:
-        """Closes the help."""
-        self.dismiss()
+        """Closes the help; a second escape finds it closed."""
+        if self.app.screen is self:
+            self.dismiss()

@@ -202,7 +202,10 @@ class MainScreen(Screen[None]):
 
     async def on_key(self, event: events.Key) -> None:
         """Takes a key here, so that of fast keys those after "/" are typed and not carried out."""
-        if self.prompt.question is not None:
+        if self.app.screen is not self:  # the palette, whose key overtakes those before it
+            self.app.screen._forward_event(event)
+            event.stop()
+        elif self.prompt.question is not None:
             self.prompt.press(event)
             event.stop()
         elif await self.app._check_bindings(event.key):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 from textual.geometry import Region
 from textual.strip import Strip
 
+from ..text import clean
+
 if TYPE_CHECKING:
     from ..app import InterpretApp
     from .main import MainScreen
@@ -121,7 +123,7 @@ class _Picture:
 
     def __init__(self, strips: Sequence[Strip], title: str) -> None:
         self._strips = strips
-        self._title = title
+        self._title = clean(title)  # no letter that XML does not have
 
     @classmethod
     def of_pane(cls, screen: MainScreen) -> _Picture:

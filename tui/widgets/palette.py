@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.markup import escape
 
 from .. import state
@@ -37,6 +40,27 @@ class _Entry(NamedTuple):
     def of(cls, words: str, about: str, selection: Selection) -> _Entry:
         """Something to select; words from a file are cleaned."""
         return cls(clean(words), clean(about), selection, "")
+
+
+class Palette(CommandPalette):
+    """Textual's palette, which no key ends that comes before its list is there or after it is gone.
+
+    Such a key would be a fault: Textual looks for the list, or for the screen below the last one.
+    """
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Closes it; twice is fine."""
+        if self.app.screen is not self:
+            return AwaitComplete()
+        return super().dismiss(result)
+
+    def _select_or_command(self, *given: Any) -> None:
+        if self.app.screen is self:
+            super()._select_or_command(*given)
+
+    def _action_command_list(self, action: str) -> None:
+        with contextlib.suppress(NoMatches, LookupError):  # no list yet, or not laid out
+            super()._action_command_list(action)
 
 
 class Everything(Provider):

@@ -133,18 +133,28 @@ class PaneWidget(CellsWidget):
         """Computes in a thread; meanwhile the old picture stays, and the title says so."""
         from ..views.answers import TROUBLE
 
+        fault: Exception | None = None
         try:
             with contextlib.suppress(*TROUBLE):  # drawing says it again, where it can be read
                 pane.prepare(context)
-        finally:
-            self.post_message(self.Prepared())
+        except Exception as error:
+            fault = error
+        self.post_message(self.Prepared(fault))
 
     @dataclass
     class Prepared(Message):
-        """What a picture needed has been computed; another may be wanted by now."""
+        """What a picture needed has been computed; another may be wanted by now.
+
+        Attributes:
+            fault: what nobody expected, in place of it.
+        """
+
+        fault: Exception | None = None
 
     def on_pane_widget_prepared(self, event: PaneWidget.Prepared) -> None:
         """Draws, or computes what is wanted by now."""
+        if event.fault is not None:  # else it would be tried again, without end
+            raise event.fault
         self._preparing = False
         self._paint()
 
