@@ -132,8 +132,9 @@ def steps(
     ]
     note += (
         " The whole is metrics, distances, hidden states of points and writing, without t-SNE and "
-        f"reduced vectors. A run keeps the maps of {DEFAULT_MAPS} texts unless asked otherwise, however many there are, so that its "
-        "cost per text lies between the two and near the first for large data."
+        f"reduced vectors. A run keeps the maps of {DEFAULT_MAPS} texts unless asked otherwise, "
+        "however many there are, so that its cost per text lies between the two and near the first "
+        "for large data."
     )
     return compare(title, candidates, runs, note=note)
 
