@@ -1112,7 +1112,7 @@ async def test_keys_before_a_screen_is_there_and_after_it_is_gone(
     keys: tuple[str, ...], files: tuple[Path, Path]
 ) -> None:
     async with running(files) as session:
-        session.app.exit = lambda *_, **__: None  # type: ignore[assignment]
+        session.app.exit = lambda *_, **__: None  # type: ignore[method-assign]
         for key in keys:
             session.app.post_message(events.Key(key, key if len(key) == 1 else None))
         for _ in range(3):
