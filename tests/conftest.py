@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before anything imports numpy or torch, which read these once. Two test processes on two cores,
 # each with one thread, are much faster than two that each start a thread per core.
@@ -18,6 +19,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # The look of the terminal that the tests were started from must not decide what they see.
 for _name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TEXTUAL_COLOR_SYSTEM", "TEXTUAL_THEME"):
     os.environ.pop(_name, None)
+
+# How long an example takes says how busy the machine is, and nothing else.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parent.parent
 
