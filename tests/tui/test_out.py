@@ -338,6 +338,7 @@ async def test_a_picture_of_the_pane_and_of_the_screen(
         pane = "".join(ElementTree.parse("distance.svg").getroot().itertext())
         assert "6\xa0Distance" in pane and "Heads" not in pane
         screen = "".join(ElementTree.parse("screen.svg").getroot().itertext())
+        assert "url(http" not in screen + pane  # nothing is fetched when it is opened
         assert "6\xa0Distance" in screen and "4\xa0Heads" in screen
         await session.press("s", "enter")
         assert "distance-2.svg" in session.foot()

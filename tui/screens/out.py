@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -175,4 +176,6 @@ class _Picture:
         )
         segments = [part for strip in self._strips for part in (*strip, Segment.line())]
         console.print(Segments(segments), end="")
-        return console.export_svg(title=self._title)
+        # rich's picture would fetch its font from the network wherever it is opened
+        fonts = re.compile(r"@font-face\s*\{[^}]*\}")
+        return fonts.sub("", console.export_svg(title=self._title))
