@@ -17,8 +17,10 @@ SOURCES := tui extract collateral tests demo bench
 
 # How long `make fuzz` makes random mutants, after every byte had its turn (a few minutes).
 FUZZ_SECONDS ?= 60
+# How many keys `make fuzz-keys` presses on each kind of file; 20 to 30 a second.
+KEYS ?= 2000
 
-.PHONY: help demo test check static format-check lint types contracts format bench bench-quick fuzz setup setup-viewer setup-bench clean
+.PHONY: help demo test check static format-check lint types contracts format bench bench-quick fuzz fuzz-keys setup setup-viewer setup-bench clean
 
 help:
 	@echo 'make demo     open the viewer on the shipped demo (installs the viewer alone into .venv)'
@@ -29,6 +31,7 @@ help:
 	@echo 'make bench    measure speed and memory beside other tools (an hour; installs them into .venv); writes bench/results.md'
 	@echo 'make bench-quick  the same on smaller sizes, in about a minute; printed only'
 	@echo 'make fuzz     damage small files in every way and read them; FUZZ_SECONDS=600 for more at random'
+	@echo 'make fuzz-keys  press keys at random, 2,000 on each kind of file (KEYS=20000 for more), and watch the memory'
 	@echo 'make clean    remove .venv and caches'
 	@echo 'Another Python: make test PYTHON=/path/to/python3'
 
@@ -73,6 +76,9 @@ bench-quick: setup-bench
 
 fuzz: setup
 	@$(BIN)/python -m tests.attacks.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_OPTIONS)
+
+fuzz-keys: setup
+	@$(BIN)/python -m tests.tui.fuzz_keys --keys $(KEYS) $(FUZZ_OPTIONS)
 
 setup-viewer: $(VENV)/.viewer
 setup: $(VENV)/.everything

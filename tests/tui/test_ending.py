@@ -22,7 +22,7 @@ SOON = 20.0
 """Seconds in which it has ended, on a busy machine too."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_it_by_itself_and_the_status_names_it(
     number: signal.Signals, files: tuple[Path, Path]
 ) -> None:
@@ -34,6 +34,7 @@ def test_a_signal_ends_it_by_itself_and_the_status_names_it(
         assert terminal.is_restored()
 
 
+@pytest.mark.slow
 def test_a_signal_while_it_starts(files: tuple[Path, Path]) -> None:
     """At any moment: before the terminal is changed, while numpy is loaded, while panes fill."""
     for moment in (0.02, 0.15, 0.3, 0.5):
@@ -57,6 +58,7 @@ def test_a_terminal_that_is_closed(controlling: bool, files: tuple[Path, Path]) 
         assert terminal.process.wait(SOON) == 128 + signal.SIGHUP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0.05, 0.35])
 def test_a_terminal_that_is_closed_while_it_starts(moment: float, files: tuple[Path, Path]) -> None:
     with Terminal(files) as terminal:
@@ -66,6 +68,7 @@ def test_a_terminal_that_is_closed_while_it_starts(moment: float, files: tuple[P
 
 
 @linux
+@pytest.mark.slow
 def test_a_terminal_that_takes_nothing_more_does_not_keep_it(files: tuple[Path, Path]) -> None:
     """As when ctrl+s was pressed, or a line is dead: nobody reads what is sent."""
     with Terminal(files, controlling=True) as terminal:
@@ -80,7 +83,7 @@ def test_a_terminal_that_takes_nothing_more_does_not_keep_it(files: tuple[Path, 
 
 
 @linux
-@pytest.mark.parametrize("way", ["key", "SIGTSTP", "SIGSTOP"])
+@pytest.mark.parametrize("way", ["key", pytest.param("SIGTSTP", marks=pytest.mark.slow), "SIGSTOP"])
 def test_it_stops_goes_on_and_all_is_drawn_again(way: str, files: tuple[Path, Path]) -> None:
     with Terminal(files, size=(100, 30), controlling=True) as terminal:
         terminal.wait("q quit")
@@ -123,6 +126,7 @@ def test_ctrl_l_mends_a_screen_that_others_wrote_over(files: tuple[Path, Path]) 
         terminal.wait(lambda: terminal.text() == before, SOON)
 
 
+@pytest.mark.slow
 def test_a_storm_of_sizes_leaves_the_last(files: tuple[Path, Path]) -> None:
     with Terminal(files) as terminal:
         terminal.wait("q quit")
@@ -181,6 +185,7 @@ def test_a_fault_of_its_own(late: bool, files: tuple[Path, Path], tmp_path: Path
         assert "\x1b" not in details and "\u202e" not in details
 
 
+@pytest.mark.slow
 def test_a_fault_that_cannot_be_written_down(files: tuple[Path, Path]) -> None:
     code = "import tempfile\ndef no(*_, **__): raise OSError\ntempfile.mkstemp = no\n"
     code += _FAULTY.format(module="heads", name="HeadsPane", late=True)

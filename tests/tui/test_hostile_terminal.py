@@ -100,8 +100,7 @@ async def _walk(session: Session, written: list[str], panes: str) -> None:
         pytest.param("hostile", (160, 45), "123456", marks=pytest.mark.slow),
         pytest.param("pairs_alone", (160, 45), "123456", marks=pytest.mark.slow),
         pytest.param("hostile", (80, 24), "123456", marks=pytest.mark.slow),
-        ("pairs_alone", (60, 20), "256"),
-        ("hostile", (100, 30), "134"),
+        ("pairs_alone", (60, 20), "5"),
     ],
 )
 async def test_every_key_in_every_pane(
@@ -124,6 +123,7 @@ async def test_every_key_in_every_pane(
         assert unsafe(path.read_text("utf-8"), LINES) == []
 
 
+@pytest.mark.slow
 async def test_words_are_completed_searched_and_refused(
     hostile: tuple[Path, Path],
     recorder: type[_Recorder],
@@ -169,7 +169,7 @@ def _paste(text: str):  # type: ignore[no-untyped-def]
     return events.Paste(text)
 
 
-@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("ascii_only", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_real_terminal(hostile: tuple[Path, Path], ascii_only: bool) -> None:
     with Terminal([*hostile, *["--ascii"] * ascii_only, "--send-all"]) as terminal:
         terminal.wait("q quit")
@@ -206,7 +206,7 @@ def test_a_report(form: str, hostile: tuple[Path, Path]) -> None:
         assert max(map(cell_len, printed.split("\n"))) <= 80
 
 
-@pytest.mark.parametrize("what", ["metric", "colour", "measure", "sort", "example", "head"])
+@pytest.mark.parametrize("what", ["metric", "colour", "sort"])
 def test_a_refused_option_that_lists_names(what: str, hostile: tuple[Path, Path]) -> None:
     done = _run("tui.cli", hostile[0], "--report", f"--{what}", NASTY.replace("\0", ""))
     assert done.returncode == 2, done.stderr

@@ -25,9 +25,16 @@ class HelpText(CellsWidget):
     def on_resize(self) -> None:
         """Wraps the text again."""
         from ..help import help_canvas
+        from ..pane import say
+        from ..plots.canvas import Canvas
+        from ..views.answers import TROUBLE
 
         pane, context = self._about
-        canvas = help_canvas(pane, context, self.size.width)
+        try:
+            canvas = help_canvas(pane, context, self.size.width)
+        except TROUBLE as reason:  # it tells of what is in the files, too
+            canvas = Canvas(self.size.width, 10, ascii_only=context.look.ascii)
+            say(canvas, context.look, str(reason))
         self.styles.height = canvas.height
         self.present(canvas)
 

@@ -148,6 +148,10 @@ class MainScreen(Screen[None]):
             self.history.record(self.selection, new)
             self.selection = new
 
+    def take(self, selection: Selection) -> None:
+        """As :meth:`choose`, where nobody else says why it can't be."""
+        self._try(lambda: self.choose(selection))
+
     def watch_selection(self, old: Selection, new: Selection) -> None:
         """Shows the new selection in every pane that depends on what changed."""
         self._show(state.changed_fields(old, new))
@@ -415,8 +419,13 @@ class MainScreen(Screen[None]):
 
     def _unused(self) -> frozenset[str]:
         """Actions that do nothing with these files, or in the pane as it is."""
+        from ..views.answers import TROUBLE
+
         context = self.context()
-        return context.project.unused | self.panes[self.active].idle(context)
+        try:
+            return context.project.unused | self.panes[self.active].idle(context)
+        except TROUBLE:
+            return frozenset()
 
     def _update_lines(self) -> None:
         if self.project is not None:

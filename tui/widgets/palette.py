@@ -75,21 +75,25 @@ class Everything(Provider):
 
     async def search(self, query: str) -> Hits:
         """Everything that matches what was typed."""
+        from ..views.answers import TROUBLE
+
         matcher = self.matcher(query)
         screen = cast("MainScreen", self.screen)
         entries = list(self._actions())
+        examples: list[_Entry] = []
         if screen.project is not None:
             entries += self._kept(screen)
-            entries += self._selectable(screen.project, screen.selection)
+            with contextlib.suppress(*TROUBLE):  # what can't be read can't be chosen
+                entries += self._selectable(screen.project, screen.selection)
+                examples += _examples(screen.project, screen.selection, query)
         for entry in entries:
             score, places = matcher.fuzzy_search.match(matcher.query, entry.text)
             if not score and entry.name:  # what the settings and the key page call it
                 score = matcher.fuzzy_search.match(matcher.query, entry.name)[0]
             if score > 0:
                 yield self._hit(score, entry, places)
-        if screen.project is not None:
-            for entry in _examples(screen.project, screen.selection, query):
-                yield self._hit(0.5, entry)
+        for entry in examples:
+            yield self._hit(0.5, entry)
 
     def _hit(self, score: float, entry: _Entry, places: Sequence[int] = ()) -> Hit:
         """A hit with its matching letters marked; nothing in a file is taken for markup."""
@@ -101,7 +105,7 @@ class Everything(Provider):
     def _chosen(self, entry: _Entry) -> partial[None]:
         screen = cast("MainScreen", self.screen)
         if entry.selection is not None:
-            return partial(screen.choose, entry.selection)
+            return partial(screen.take, entry.selection)
         return partial(screen.action_do, entry.action)
 
     def _actions(self) -> Iterator[_Entry]:

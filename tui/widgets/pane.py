@@ -70,7 +70,7 @@ class PaneWidget(CellsWidget):
         context, pane = self._seen, self.pane
         if context is None or pane is None:
             return
-        if not pane.ready(context):  # also while hidden: another pane may show its gist
+        if not self._ready(pane, context):  # also while hidden: another pane may show its gist
             if not self._preparing:  # one at a time: the next is started when it is done
                 self._preparing = True
                 self._prepare(pane, context)
@@ -91,6 +91,16 @@ class PaneWidget(CellsWidget):
             say(self._picture, context.look, str(reason))
             self.pane_title = context.project.short(context.selection.view)
         self._frame()
+
+    @staticmethod
+    def _ready(pane: Pane, context: Context) -> bool:
+        """Whether the pane can be drawn; also where its file can't be read, which drawing says."""
+        from ..views.answers import TROUBLE
+
+        try:
+            return pane.ready(context)
+        except TROUBLE:
+            return True
 
     def _frame(self, note: str = "") -> None:
         """Shows the picture in its frame, whose upper edge is bright if the keys go here."""
@@ -116,7 +126,10 @@ class PaneWidget(CellsWidget):
         number = PANES.index(self.pane_name) + 1
         heading = PANE_TITLES[self.pane_name]
         if self.pane is not None and self._seen is not None:
-            heading = self.pane.heading(self._seen)
+            from ..views.answers import TROUBLE
+
+            with contextlib.suppress(*TROUBLE):  # the pane says it in its place
+                heading = self.pane.heading(self._seen)
         parts = [f"{number} {heading}", note, self.pane_title]
         return "  ".join(part for part in parts if part)
 

@@ -82,9 +82,9 @@ class Prompt(CellsWidget):
             self._enter(self.question, self._editor.text)
         elif event.key in ("escape", "ctrl+c") or (event.key == "backspace" and not self.text):
             self.close()
-        elif self._editor.press(event.key, event.character):
-            self._message = ""
-            self._draw()
+        else:
+            editor = self._editor
+            self._edit(lambda: editor.press(event.key, event.character))
 
     def _enter(self, question: Question, text: str) -> None:
         """Hands the text over; if it was taken, the question is done, unless the next is asked."""
@@ -104,9 +104,19 @@ class Prompt(CellsWidget):
     def paste(self, words: str) -> None:
         """Takes text from the clipboard."""
         if self._editor is not None:
-            self._editor.insert(words)
-            self._message = ""
-            self._draw()
+            editor = self._editor
+            self._edit(lambda: editor.insert(words) or True)
+
+    def _edit(self, act: Callable[[], bool]) -> None:
+        """Edits, and draws if that changed something; files are asked how the text can go on."""
+        from ..views.answers import TROUBLE
+
+        try:
+            if act():
+                self._message = ""
+                self._draw()
+        except TROUBLE as reason:
+            self.refuse(str(reason))
 
     def _draw(self) -> None:
         if self._editor is None or self.question is None or self._look is None:
