@@ -37,6 +37,12 @@ class Kept:
         """Whether the answer for ``key`` is kept."""
         return key in self._answers
 
+    def retry(self) -> None:
+        """Forgets why there was no answer: a disk or a server may be back."""
+        with self._lock:
+            for key in [k for k, kept in self._answers.items() if isinstance(kept, _Failed)]:
+                del self._answers[key]  # it has no bytes
+
     def once(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
         """The answer for ``key``, made once and kept while it is among those used last."""
         with self._lock:  # a thread may be preparing another pane's picture

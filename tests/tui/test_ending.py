@@ -114,6 +114,7 @@ def test_it_stops_goes_on_and_all_is_drawn_again(way: str, files: tuple[Path, Pa
         assert terminal.errors == "" and terminal.is_restored()
 
 
+@pytest.mark.slow
 def test_ctrl_l_mends_a_screen_that_others_wrote_over(files: tuple[Path, Path]) -> None:
     with Terminal(files) as terminal:
         terminal.wait("q quit")
@@ -165,7 +166,7 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("late", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_fault_of_its_own(late: bool, files: tuple[Path, Path], tmp_path: Path) -> None:
     """While a pane is drawn, and while its numbers are computed in a thread."""
     code = _FAULTY.format(module="heads", name="HeadsPane", late=late)

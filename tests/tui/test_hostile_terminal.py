@@ -232,10 +232,8 @@ def test_a_name_that_looks_like_an_option() -> None:
 def test_info_verify_and_export_in_a_terminal(hostile: tuple[Path, Path]) -> None:
     for words in (
         ("info", hostile[0]),
-        ("info", hostile[0], "--json"),
         ("verify", hostile[0]),
         ("export", hostile[0], "--what", "examples"),
-        ("export", hostile[0], "--what", "points", "--format", "json"),
         ("export", hostile[0], "--what", NASTY.replace("\0", "")),
     ):
         command = (sys.executable, "-m", "collateral.cli")

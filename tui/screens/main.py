@@ -296,7 +296,7 @@ class MainScreen(Screen[None]):
         elif name == "palette":
             self.app.action_command_palette()
         elif name == "redraw":
-            cast("InterpretApp", self.app).redraw()
+            self._again()
         elif name == "suspend":
             self.app.action_suspend_process()
         elif name == "quit":
@@ -321,6 +321,13 @@ class MainScreen(Screen[None]):
         if not taken and self.has_class("-zoom"):
             self.remove_class("-zoom")
             self._arrange()
+
+    def _again(self) -> None:
+        """Draws all anew, and asks once more for what could not be read."""
+        if self.project is not None:
+            self.project.kept.retry()
+        self._show(None)
+        cast("InterpretApp", self.app).redraw()
 
     def _turn(self, name: str) -> None:
         turn = self.history.undo if name == "undo" else self.history.redo

@@ -105,14 +105,14 @@ class Prompt(CellsWidget):
         """Takes text from the clipboard."""
         if self._editor is not None:
             editor = self._editor
-            self._edit(lambda: editor.insert(words) or True)
+            self._edit(lambda: editor.insert(words))
 
-    def _edit(self, act: Callable[[], bool]) -> None:
-        """Edits, and draws if that changed something; files are asked how the text can go on."""
+    def _edit(self, act: Callable[[], bool | None]) -> None:
+        """Edits, and draws unless that was no use; files are asked how the text can go on."""
         from ..views.answers import TROUBLE
 
         try:
-            if act():
+            if act() is not False:
                 self._message = ""
                 self._draw()
         except TROUBLE as reason:
