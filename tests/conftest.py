@@ -27,6 +27,15 @@ settings.load_profile("patient")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what is marked ``extract`` where the viewer alone is installed."""
+    if importlib.util.find_spec("torch") is None:
+        skip = pytest.mark.skip(reason="the extra 'extract' is not installed")
+        for item in items:
+            if item.get_closest_marker("extract"):
+                item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder of the repository."""

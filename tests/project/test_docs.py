@@ -110,6 +110,7 @@ def test_the_data_of_the_readme_can_be_read(readme: str, tmp_path: Path) -> None
     assert [record.label for record in group.records] == [False, True]
 
 
+@pytest.mark.extract
 def test_the_span_head_of_the_readme_can_be_read(
     readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,11 @@ WHAT_STAYS_OUT = [
 ]
 
 
+def marks(module: str) -> list[pytest.MarkDecorator]:
+    """What a test of a module needs."""
+    return [pytest.mark.extract] if module == "extract.pipeline" else []
+
+
 def loaded_by(statement: str, where: Path) -> frozenset[str]:
     """The top-level names in ``sys.modules`` after ``statement`` ran in a fresh process."""
     code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
@@ -44,7 +49,9 @@ def loaded_by(statement: str, where: Path) -> frozenset[str]:
     return frozenset(done.stdout.split())
 
 
-@pytest.mark.parametrize(("module", "absent"), WHAT_STAYS_OUT, ids=[m for m, _ in WHAT_STAYS_OUT])
+@pytest.mark.parametrize(
+    ("module", "absent"), [pytest.param(m, a, id=m, marks=marks(m)) for m, a in WHAT_STAYS_OUT]
+)
 def test_an_import_loads_no_more_than_it_may(
     module: str, absent: frozenset[str], repository: Path
 ) -> None:
@@ -58,7 +65,7 @@ def test_an_import_loads_no_more_than_it_may(
     [
         ("collateral", HEAVY | DRAWING | {"rich", "tui", "extract"}),
         ("tui", HEAVY | {"extract"}),
-        ("extract", DRAWING | {"tui"}),
+        pytest.param("extract", DRAWING | {"tui"}, marks=pytest.mark.extract),
     ],
 )
 def test_all_modules_of_a_package_together_keep_the_directions(
@@ -75,6 +82,6 @@ def test_all_modules_of_a_package_together_keep_the_directions(
     assert sorted(loaded & absent) == []
 
 
-@pytest.mark.parametrize("name", ["numpy", "torch"])
+@pytest.mark.parametrize("name", ["numpy", pytest.param("torch", marks=pytest.mark.extract)])
 def test_the_probe_sees_what_is_loaded(name: str, repository: Path) -> None:
     assert name in loaded_by(f"import {name}", repository)

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -146,6 +147,32 @@ def test_pins_satisfy_what_the_project_asks_for(
         if pins[canonicalize_name(requirement.name)] not in requirement.specifier
     ]
     assert unmet == []
+
+
+def test_the_oldest_versions_are_the_lower_bounds(
+    project: dict[str, Any], repository: Path
+) -> None:
+    """What `make test-oldest` installs is what pyproject.toml allows at least."""
+    lines = (repository / "constraints-oldest.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    oldest = {canonicalize_name(one.name): one for one in pinned}
+    assert len(oldest) == len(pinned)
+    texts = [
+        *project["project"]["dependencies"],
+        *(text for one in project["project"]["optional-dependencies"].values() for text in one),
+        *project["dependency-groups"]["dev"],
+    ]
+    asked = {canonicalize_name(r.name): r for r in map(Requirement, texts)}
+    assert asked.keys() - oldest.keys() == {"torch"}, "an older build of torch was never tried"
+    assert oldest.keys() <= asked.keys()
+    different = {}
+    for name, one in oldest.items():
+        (pin,) = one.specifier
+        (bound,) = (s for s in asked[name].specifier if s.operator == ">=")
+        assert pin.operator == "==" and str(one.marker) == str(asked[name].marker)
+        if Version(pin.version) != Version(bound.version):
+            different[name] = f"{pin.version} is pinned, {bound.version} is the lower bound"
+    assert different == {}
 
 
 @pytest.fixture(scope="module")

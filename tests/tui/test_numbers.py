@@ -22,6 +22,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from tests.collateral.simple import a_writer, some_tokens
 from tests.collateral.test_numbers import numbers, quietly
 from tui.out.report import _mean
+from tui.panes.attention.table import largest_edges
 from tui.plots.scale import Scale, steps
 from tui.project import Project
 from tui.views import listing
@@ -97,6 +98,16 @@ def test_the_largest_weight_is_numpys(values: Doubles, difference: bool) -> None
         "",
     )
     assert grid.most == (0 if np.isnan(weights).all() else np.nanmax(np.abs(weights)))
+
+
+@given(numbers((3, 4)), st.integers(0, 14))
+def test_the_largest_edges_are_those_of_a_sort(values: Doubles, n: int) -> None:
+    weights = values.astype(np.float32)
+    rows, columns = np.arange(3, dtype=np.int32), np.arange(4, dtype=np.int32)
+    found = largest_edges(AttentionGrid(weights, some_tokens(4), rows, columns, True, ""), n)
+    known = [place for place in np.ndindex(3, 4) if not np.isnan(weights[place])]
+    expected = sorted(known, key=lambda place: (-abs(weights[place]), place))
+    assert found == expected[:n]  # of equal ones the first, whatever the version of numpy
 
 
 # -- means and order --------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers.pre_tokenizers import ByteLevel
 
 from collateral import TokenInfo, Tokens
 from tui import pieces, text
@@ -46,9 +45,12 @@ def test_a_piece_without_its_place(conventions: TokenInfo, token: str, shown: st
     assert pieces.one(token, conventions) == shown
 
 
+@pytest.mark.extract
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_bytes_are_read_back(words: str) -> None:
     """Another library writes text as byte-level pieces; what is shown is the text again."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
     written = ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(words)
     token = "".join(piece for piece, _ in written)
     if token in BYTES.special or token == "<0x0A>":

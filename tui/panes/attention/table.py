@@ -219,6 +219,8 @@ def _digits(most: float) -> int:
 def largest_edges(grid: AttentionGrid, n: int, ordinary: bool = False) -> list[tuple[int, int]]:
     """The n edges (query row, key row) of largest weight, or largest change; NaN left out.
 
+    Of equal edges the first in the grid.
+
     Args:
         ordinary: leave out edges from or to special tokens.
     """
@@ -232,7 +234,9 @@ def largest_edges(grid: AttentionGrid, n: int, ordinary: bool = False) -> list[t
     count = min(n, int(np.count_nonzero(flat >= 0)))
     if not count:
         return []
-    part = np.argpartition(-flat, count - 1)[:count]
-    order = part[np.lexsort((part, -flat[part]))]
+    least = np.partition(flat, -count)[-count]
+    more = np.flatnonzero(flat > least)
+    order = more[np.argsort(-flat[more], kind="stable")]
+    order = np.concatenate([order, np.flatnonzero(flat == least)[: count - len(more)]])
     width = grid.weights.shape[1]
     return [(int(place) // width, int(place) % width) for place in order]
