@@ -5,7 +5,10 @@ What is not in this table is tried: a trial run finds out whether attention can 
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+import transformers
 
 from ..errors import ExtractError
 
@@ -41,6 +44,10 @@ REFUSED = {
 """Why a family cannot be shown, by transformers' name of its type."""
 
 
+NEEDS = {"gemma2": ((5, 21), "its losses and what it writes are wrong with older versions")}
+"""The first version of transformers that a family is right with, and why."""
+
+
 def refuse_by_name(path: str, config: Any) -> None:
     """Refuses a family whose attention cannot be shown as one map per layer and head.
 
@@ -49,16 +56,31 @@ def refuse_by_name(path: str, config: Any) -> None:
         config: its configuration.
 
     Raises:
-        ExtractError: it is one of :data:`REFUSED`.
+        ExtractError: it is one of :data:`REFUSED`, or the transformers that is installed is too
+            old for it (:data:`NEEDS`).
     """
     kind = str(getattr(config, "model_type", ""))
+    name = type(config).__name__.removesuffix("Config")
+    if is_too_old_for(kind):
+        (major, minor), why = NEEDS[kind]
+        raise ExtractError(
+            f"{path} is a {name}, which needs transformers {major}.{minor} or newer (here is "
+            f"{transformers.__version__}): {why}. Upgrade it; Python 3.10 has none so new."
+        )
     if kind in ("big_bird", "bigbird_pegasus") and config.attention_type == "original_full":
         return
     if kind in REFUSED:
-        name = type(config).__name__.removesuffix("Config")
         advice = ""
         if kind in ("big_bird", "bigbird_pegasus"):
             advice = ' (with "attention_type": "original_full" in its config.json it can be shown)'
         raise ExtractError(
             f"{path} is a {name}, which {REFUSED[kind]}; it is not supported{advice}."
         )
+
+
+def is_too_old_for(kind: str) -> bool:
+    """Whether the transformers that is installed does a family wrong."""
+    if kind not in NEEDS:
+        return False
+    here = re.match(r"(\d+)\.(\d+)", transformers.__version__)
+    return here is not None and (int(here[1]), int(here[2])) < NEEDS[kind][0]

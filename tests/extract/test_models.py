@@ -74,6 +74,18 @@ def test_a_family_is_refused_by_name_before_its_weights_are_read(
     assert config.model_type in REFUSED
 
 
+def test_what_an_older_transformers_does_wrong_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny.save_tiny(tmp_path / "gemma2", "gemma2", head="language-model")
+    monkeypatch.setattr(transformers, "__version__", "5.20.2")
+    message = r"is a Gemma2, which needs transformers 5\.21 or newer \(here is 5\.20\.2\)"
+    with pytest.raises(ExtractError, match=message):
+        load(str(folder), head="language-model")
+    monkeypatch.setattr(transformers, "__version__", "5.21.0.dev0")
+    load(str(folder), head="language-model")
+
+
 @pytest.mark.parametrize(
     ("family", "options", "reason"),
     [

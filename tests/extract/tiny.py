@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers
 from tokenizers import (
@@ -23,6 +24,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
+from extract.models.families import is_too_old_for
 from extract.models.loading import HeadKind
 
 VOCABULARY = 384
@@ -242,6 +244,8 @@ def save_tiny(
         tokenizer: instead of the family's own.
         options: of :func:`tiny_model`.
     """
+    if is_too_old_for(family):
+        pytest.skip(f"transformers {transformers.__version__} is too old for {family}")
     if labels:
         options["id2label"] = dict(enumerate(labels))
         options["label2id"] = {label: number for number, label in enumerate(labels)}
