@@ -7,12 +7,14 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -71,7 +73,7 @@ class Terminal:
             stderr=subprocess.PIPE if redirected else slave,  # Textual draws there
             env=kept | known | environ,
             start_new_session=True,
-            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if controlling else None,
+            preexec_fn=partial(_in_child, controlling),
         )
 
     def __enter__(self) -> Terminal:
@@ -177,6 +179,13 @@ class Terminal:
             if switched and switched[-1] != wanted:
                 return False
         return b"\x1b[?1049h" in self.sent
+
+
+def _in_child(controlling: bool) -> None:
+    """Before the program: as a shell in front of somebody starts one, whatever started the tests."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a script starts behind itself ignores it
+    if controlling:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _known_to_pyte(data: bytes) -> bytes:

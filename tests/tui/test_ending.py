@@ -131,13 +131,13 @@ def test_ctrl_l_mends_a_screen_that_others_wrote_over(files: tuple[Path, Path]) 
 def test_a_storm_of_sizes_leaves_the_last(files: tuple[Path, Path]) -> None:
     with Terminal(files) as terminal:
         terminal.wait("q quit")
-        for number in range(150):
-            terminal.resize(20 + number * 7 % 150, 5 + number * 5 % 40)
+        for number in range(60):
+            terminal.resize(20 + number * 37 % 150, 5 + number * 11 % 40)
             if number % 10 == 0:
                 terminal.press("]")
                 terminal.read(0.001)
         terminal.resize(120, 36)
-        terminal.wait(lambda: not terminal.read(0.5))
+        terminal.wait(lambda: not terminal.read(0.5), 120)
         shown = terminal.text()
         terminal.screen.reset()
         terminal.press("\x0c")
