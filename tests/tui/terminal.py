@@ -182,7 +182,7 @@ class Terminal:
 
 
 def _in_child(controlling: bool) -> None:
-    """Before the program: as a shell in front of somebody starts one, whatever started the tests."""
+    """Before the program: as a shell starts one in front of somebody."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a script starts behind itself ignores it
     if controlling:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
