@@ -27,9 +27,10 @@ from tui.cli import DEMO_FILES, parser
 from tui.commands import Refused
 from tui.look import Look
 from tui.out import copying, tables
-from tui.out.export import Data, free_name, save, write_csv, write_json, write_new
+from tui.out.export import Data, free_name, plain, save, write_csv, write_json, write_new
 from tui.pane import Context
 from tui.panes import all_panes
+from tui.panes.attention import AttentionPane
 from tui.project import Project
 
 LOOK = Look("truecolor", False, True)
@@ -276,6 +277,48 @@ def test_what_is_copied_of_each_pane(compared: Project) -> None:
         copying.point(c, "A", -1)
     with pytest.raises(Refused):
         copying.edge(c, grid, None, None)
+
+
+def _under_cursor(pane: Any, c: Context) -> list[str]:
+    """The row that the pane marks, as its cells."""
+    (row,) = [
+        row for row in pane.draw(c, 110, 12).text().splitlines() if c.look.marks.cursor in row
+    ]
+    return row.split()
+
+
+@pytest.mark.parametrize("edges", ["", "she", "> she"])
+def test_y_in_the_table_copies_the_edge_under_the_cursor(edges: str, compared: Project) -> None:
+    """Also where no edge is chosen, or one that the table does not show."""
+    chosen = {"attention_view": "table", "view": "A", "example": 1, "edges": edges, "share": 50}
+    for query, key in ((None, None), (2, None), (0, 0), (3, 1)):
+        c = _context(compared, query=query, key=key, **chosen)
+        pane = AttentionPane()
+        for _ in range(3):
+            row = _under_cursor(pane, c)
+            first, second, value, head = pane.copy(c).split("\t")
+            assert {first, second, f"{float(value):.3f}"} <= set(row), row
+            assert head == c.selection.head_name
+            c = c._replace(selection=pane.move(c, 0, 1))
+    nothing = _context(compared, **{**chosen, "edges": "no such token"})
+    with pytest.raises(Refused, match="No edge is in the table"):
+        AttentionPane().copy(nothing)
+
+
+def test_y_in_the_list_of_heads_copies_the_row_under_the_cursor(compared: Project) -> None:
+    pane = AttentionPane()
+    c = _context(compared, attention_view="heads", view="B−A", example=1, query=3, key=1)
+    for _ in range(4):
+        row = _under_cursor(pane, c)
+        s = c.selection
+        a, b = (
+            compared.file(side).attention(1, "self", layer=s.head_layer, head=s.head)[3, 1]
+            for side in ("A", "B")
+        )
+        pieces = compared.pieces(1)
+        assert pane.copy(c) == f"{pieces[3]}\t{pieces[1]}\t{plain(b - a)}\t{s.head_name}"
+        assert s.head_name in row
+        c = c._replace(selection=pane.move(c, 0, 1))
 
 
 def test_copied_text_holds_no_controls() -> None:

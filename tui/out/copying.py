@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from collateral.analysis.heads import ranked
-
 from .. import text
 from ..commands import Refused
 from ..pane import Context
@@ -57,24 +55,20 @@ def edge(c: Context, grid: AttentionGrid, query: int | None, key: int | None) ->
     s = c.selection
     heads = s.head_name if s.combine == "head" else attention_views.heads_words(c.project, s)
     edges.sort(key=lambda found: -abs(float(np.nan_to_num(found[2]))))
-    lines, texts = [], grid.tokens.texts
+    lines = []
     for q, k, weight in edges:
         kept = grid.kept is None or weight != 0
         value = weight if kept else "not kept"
-        lines.append(line([texts[grid.rows[q]], texts[grid.columns[k]], value, heads]))
+        lines.append(line([grid.label(q), grid.key_label(k), value, heads]))
     return "\n".join(lines)
 
 
-def links(c: Context, found: HeadLinks) -> str:
-    """A line per head with what it gives a pair of tokens, the largest first."""
-    texts = c.project.tokens(c.selection.example).texts
-    tokens = [texts[found.query], texts[found.key]]
-    return "\n".join(
-        line(
-            [*tokens, "not kept" if found.kept is not None and not value else value, f"{at}.{head}"]
-        )
-        for at, head, value in ranked(found.weights, by_magnitude=found.difference)
-    )
+def link(c: Context, found: HeadLinks) -> str:
+    """What the chosen head gives a pair of tokens."""
+    s, shown = c.selection, c.project.pieces(c.selection.example)
+    value = found.weights[s.head_layer, s.head]
+    kept = found.kept is None or value != 0
+    return line([shown[found.query], shown[found.key], value if kept else "not kept", s.head_name])
 
 
 def distance(c: Context) -> str:

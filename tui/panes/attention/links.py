@@ -177,8 +177,8 @@ class Links(Way):
         return frozenset({"more", "less"})
 
     def copy(self, c: Context) -> str:
-        """What every head gives the pair of tokens."""
-        return copying.links(c, _links(c))
+        """What the head under the cursor gives the pair of tokens."""
+        return copying.link(c, _links(c))
 
 
 def _one(c: Context) -> AttentionGrid:
