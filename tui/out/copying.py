@@ -15,9 +15,10 @@ from .. import text
 from ..commands import Refused
 from ..pane import Context
 from ..views import attention as attention_views
+from ..views import points as point_views
 from ..views.answers import AttentionGrid, HeadLinks, Side
 from .export import Cells, plain
-from .tables import table_columns
+from .tables import readable, table_columns
 
 
 def line(cells: Iterable[Any]) -> str:
@@ -101,6 +102,8 @@ def point(c: Context, side: Side, number: int) -> str:
     name = p.example_head(int(p.points.examples[number]))[0]
     place = p.coordinates(side, s.layer)[row]
     known = [table.cell(column, row) for column in table]
+    words = point_views.point_text(p, side, number)
+    known = [words if column == "text" else cell for column, cell in zip(table, known, strict=True)]
     return line([side, name, *known, f"layer {s.layer}", *place])
 
 
@@ -117,7 +120,8 @@ def table_row(c: Context) -> str:
     item, pair = p.item(s), p.pair(s)
     if item is not None:
         rows = {side: numbers[[item]] for side, numbers in p.items(s.example).rows.items()}
-        return line(_first(table_columns(c, "items", rows)))
+        columns = table_columns(c, "items", rows)
+        return line(_first(columns | readable(c, columns, [item])))
     if pair is not None:
         number = np.array([pair], dtype=np.int32)
         return line(_first(table_columns(c, "pairs", dict.fromkeys(c.project.sides, number))))

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from ... import text
 from ...actions import PaneName
-from ...out import tables
 from ...out.export import Data
 from ...pane import Context, Pane
 from ...plots.canvas import Canvas
@@ -177,5 +176,5 @@ class AttentionPane(Pane):
         return self._way(c).copy(c)
 
     def data(self, c: Context) -> Data:
-        """A row per weight."""
-        return tables.attention(c)
+        """What the way shows, a row per weight."""
+        return self._way(c).data(c)

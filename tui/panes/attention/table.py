@@ -143,7 +143,8 @@ class EdgeTable(Way):
     def _edge(self, c: Context, grid: AttentionGrid, place: int) -> tuple[int, int]:
         """Row and column of the edge in a place of the sorted list."""
         flat = int(self._sorted(c, grid).between(place, place + 1)[0])
-        return divmod(flat, grid.weights.shape[1])
+        query, key = divmod(flat, int(grid.weights.shape[1]))
+        return query, key
 
     def copy(self, c: Context) -> str:
         """The edge under the cursor."""
