@@ -205,6 +205,22 @@ def test_all_columns_of_the_examples(compared: Project) -> None:
         assert row["correct B"] == {True: "true", False: "false", None: ""}[right]
 
 
+@pytest.mark.parametrize("sort", ["B-A.score", "-B-A.score", "-pair.probability"])
+def test_what_the_list_is_sorted_by_is_written_with_it(sort: str, compared: Project) -> None:
+    from tui.views import listing
+
+    c = _context(compared, sort=sort)
+    rows = _rows(tables.examples(c, listing.order(compared, c.selection)))
+    values = [float(row[sort.removeprefix("-")] or "nan") for row in rows]
+    known = np.array([value for value in values if value == value])
+    assert len(known) > 2 and (np.diff(known) * (-1 if sort.startswith("-") else 1) >= 0).all()
+    if sort.endswith("score"):
+        both = [[float(row[f"score {side}"] or "nan") for row in rows] for side in "BA"]
+        np.testing.assert_allclose(values, np.array(both[0]) - np.array(both[1]))
+    own = tables.examples(_context(compared, sort="A.score"))
+    assert [*own.columns] == [*tables.examples(_context(compared)).columns]
+
+
 def test_the_table_of_an_example(compared: Project, tasks: Mapping[str, Project]) -> None:
     data = tables.example(_context(compared, example=0))
     assert data.name == "pairs" and len(data) == len(compared.pairs_of(0))

@@ -81,11 +81,10 @@ def distance(c: Context) -> str:
                 curve.label,
                 f"layer {layer}",
                 *(numbers[layer] for numbers in (curve.mean, curve.low, curve.high)),
-                text.many(curve.pairs, found.unit),
-                text.many(curve.examples, "example"),
+                text.behind(behind, found.unit),
             ]
         )
-        for curve in found.curves
+        for curve, behind in zip(found.curves, found.behind, strict=True)
     ]
     if not lines:
         raise Refused("There is no curve to copy from.")

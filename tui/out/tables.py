@@ -12,7 +12,8 @@ from collateral import Table
 from ..pane import Context
 from ..project import Project, TableName
 from ..views import items as item_views
-from ..views.answers import Ints, Side
+from ..views import listing
+from ..views.answers import DistanceView, Ints, Side
 from ..views.points import EXAMPLE
 from .export import Cells, Data
 
@@ -74,9 +75,9 @@ def distances(c: Context) -> Data:
         "mean": joined("mean"),
         "low": joined("low"),
         "high": joined("high"),
-        f"{found.unit}s": each([curve.pairs for curve in found.curves]),
-        "examples": each([curve.examples for curve in found.curves]),
     }
+    for name, numbers in _behind(found).items():
+        columns[name] = each(numbers)
     described = about(
         c,
         measure=found.measure,
@@ -90,6 +91,18 @@ def distances(c: Context) -> Data:
     )
     constant = {**same_everywhere(c), "measure": found.measure, "grouping": found.title}
     return Data("distances", columns, described, {**constant, "over": found.over})
+
+
+def _behind(found: DistanceView) -> dict[str, list[int]]:
+    """How much is behind each curve; in columns for each side of a difference if these differ."""
+    both = any(len({part[1:] for part in parts}) > 1 for parts in found.behind)
+    kept = [parts if both else parts[:1] for parts in found.behind]
+    columns: dict[str, list[int]] = {}
+    for part in (part for parts in kept for part in parts):
+        of = f" {part.of}" if both else ""
+        columns.setdefault(f"{found.unit}s{of}", []).append(part.units)
+        columns.setdefault(f"examples{of}", []).append(part.examples)
+    return columns
 
 
 def map_points(c: Context, shown: Sequence[Side]) -> Data:
@@ -143,7 +156,17 @@ def examples(c: Context, rows: Ints | None = None) -> Data:
     rows = np.arange(p.limits.examples, dtype=np.int32) if rows is None else rows
     columns: dict[str, Cells] = {"row": rows}
     columns |= table_columns(c, "examples", dict.fromkeys(p.sides, rows))
-    return Data("examples", columns, about(c))
+    return Data("examples", columns | _sorted_by(c, rows), about(c, sorted_by=c.selection.sort))
+
+
+def _sorted_by(c: Context, rows: Ints) -> dict[str, Cells]:
+    """What the list is sorted by, where that is no column of the examples themselves."""
+    sort = c.selection.sort
+    column = listing.sort_column(c.project, sort) if sort else None
+    if column is None or (column.table == "examples" and column.side != "B-A"):
+        return {}
+    values = listing.ranks(c.project, sort)[rows]
+    return {sort.removeprefix("-"): -values if sort.startswith("-") else values}
 
 
 def example(c: Context) -> Data:

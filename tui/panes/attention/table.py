@@ -176,11 +176,12 @@ class _Sorted:
             self._size[~edges_of(grid, wanted).ravel()] = -2.0
         self._count = int(np.count_nonzero(self._size > -2.0))
         self._from, self._order = 0, np.zeros(0, dtype=np.int64)
-        what = "edges" if grid.kept is None else "edges kept"
+        edges = text.many(self._count, "edge")
+        what = edges if grid.kept is None else f"{edges} kept"
         whole = "each row" if grid.kept is None else "what each row keeps"
         part = f", {share} % of {whole}" if share < 100 else ""
         of = f' of "{wanted}"' if wanted else ""
-        self.words = f"{self._count:,} {what}{of}{part}, largest first  {grid.note}".rstrip()
+        self.words = f"{what}{of}{part}, largest first  {grid.note}".rstrip()
 
     def __len__(self) -> int:
         return self._count
