@@ -3,8 +3,8 @@
 A tokenizer marks where words start (`▁the`, `Ġthe`) or go on (`##ing`), and some write bytes as
 letters of their own (`Ċ` for a new line, `æĹ¥` for 日). People read words: what starts a word is
 shown as it is (`the`), what goes on in one begins with a dot (`·ing`), a blank without a word is
-`␣`, a new line `⏎`. Bytes that are no character alone are written `<0xE6>`. What is searched,
-copied and exported is the piece as the file has it.
+`␣`, a new line `⏎`. Bytes that are no character alone are written `<0xE6>`. What is copied is what
+is shown; what is searched is the piece as the file has it, and exports have both.
 """
 
 from __future__ import annotations

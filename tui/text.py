@@ -9,7 +9,7 @@ text passes through `clean`, and everything is measured with the same table as T
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -264,6 +264,22 @@ def fitting(options: Sequence[str], cells: int, ellipsis: str = "…") -> str:
     """
     found = next((o for o in options if _fits(clean(o), cells)), options[-1])
     return cut(found, cells, ellipsis)
+
+
+def behind(parts: Iterable[tuple[str, int, int]], unit: str) -> str:
+    """What stands behind a curve: `300 pairs, 12 examples`; of both sides where these differ.
+
+    Args:
+        parts: of which side, how many of the unit, how many examples.
+    """
+    said = {
+        f"{many(count, unit)}, {many(examples, 'example')}": of for of, count, examples in parts
+    }
+    if len(said) == 1:
+        return next(iter(said))
+    return "; ".join(
+        f"{of}: {many(count, unit)}, {many(examples, 'example')}" for of, count, examples in parts
+    )
 
 
 def many(count: int, word: str) -> str:

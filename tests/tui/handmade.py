@@ -40,6 +40,7 @@ class Recipe:
         maps: coordinates [points, 2] by layer.
         attention: weights [layers, heads, n, n] by example.
         labels: columns of the pairs, values by name: text is categorical, bool boolean.
+        classes: points have a column "class" that is "odd" or "even", by their place in the text.
     """
 
     texts: Sequence[str] = TEXTS
@@ -56,6 +57,7 @@ class Recipe:
     labels: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     encoding: Encoding = "float16"
     only_specials: bool = False
+    classes: bool = False
 
     def write(self, path: Path) -> Path:
         """Writes the file and returns its path."""
@@ -70,6 +72,7 @@ class Recipe:
         with collateral.create(
             path,
             meta,
+            points={"class": Column("categorical")} if self.classes else {},
             pairs={
                 name: Column("boolean" if boolean else "categorical", role=_role(name))
                 for name, boolean in kinds.items()
@@ -92,7 +95,8 @@ class Recipe:
         for example in self.points:
             nth[example] = nth.get(example, 0) + 1
             word = self.texts[example].split()[nth[example] - 1]
-            writer.add_point(example, nth[example], nth[example] + 1, word)
+            known = {"class": ("even", "odd")[nth[example] % 2]} if self.classes else {}
+            writer.add_point(example, nth[example], nth[example] + 1, word, **known)
         for row, example in enumerate(self.pairs):
             own = [point for point, owner in enumerate(self.points) if owner == example]
             writer.add_pair(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,6 +204,41 @@ def test_what_the_files_lack_is_answered_with_what_there_is(
     assert says in str(refused.value)
     with pytest.raises(Unknown):
         wanted.check(compared, wanted.Wanted({option: words}))
+
+
+@pytest.mark.parametrize(
+    ("words", "row"),
+    [
+        ("gap-dev-347", 0),
+        ("347", 0),
+        ("dev-348", 1),
+        ("2", 2),
+        ("1", 1),
+        ("#2", 2),
+        ("test-001", 3),
+    ],
+)
+def test_an_example_may_be_called_by_the_end_of_its_id(
+    words: str, row: int, tmp_path: Path
+) -> None:
+    """The list leaves out what all ids begin with; what ids end with is enough if only one does."""
+    ids = ["gap-dev-347", "gap-dev-348", "gap-test-7", "gap-test-001", "gap-dev-7"]
+    recipe = Recipe(texts=["one two"] * 5, ids=ids)
+    with closing(Project.open([recipe.write(tmp_path / "a.msgpack")])) as project:
+        assert _shown(project, example=words).example == row
+        assert _shown(project, pinned=words).pinned == row
+        with pytest.raises(Unknown, match="2 ids end so: gap-test-7, gap-dev-7"):
+            _shown(project, example="7")
+        for wrong in ("47", "348x", ""):
+            with pytest.raises(Unknown, match="There is no example"):
+                _shown(project, example=wrong)
+
+
+def test_the_short_id_of_the_list_comes_before_the_number_of_a_row(tmp_path: Path) -> None:
+    recipe = Recipe(ids=["gap-2", "gap-0", "gap-1"])
+    with closing(Project.open([recipe.write(tmp_path / "a.msgpack")])) as project:
+        assert [_shown(project, example=words).example for words in "012"] == [1, 2, 0]
+        assert [_shown(project, example=f"#{words}").example for words in "012"] == [0, 1, 2]
 
 
 def test_one_file_has_no_other_view(alone: Project) -> None:

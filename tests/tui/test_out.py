@@ -18,6 +18,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from collateral import Meta, TokenInfo
+from tests.tui import tasks as made
 from tests.tui.handmade import Recipe
 from tests.tui.pilot import Session, running
 from tests.tui.terminal import COMMAND, Terminal
@@ -26,10 +28,11 @@ from tui.asked import wanted
 from tui.cli import DEMO_FILES, parser
 from tui.commands import Refused
 from tui.look import Look
-from tui.out import copying, tables
-from tui.out.export import Data, free_name, save, write_csv, write_json, write_new
+from tui.out import copying, tables, weights
+from tui.out.export import Data, free_name, plain, save, write_csv, write_json, write_new
 from tui.pane import Context
 from tui.panes import all_panes
+from tui.panes.attention import AttentionPane
 from tui.project import Project
 
 LOOK = Look("truecolor", False, True)
@@ -157,7 +160,7 @@ def test_the_heads_are_the_mean_of_the_differences(compared: Project) -> None:
 
 
 def test_the_weights_of_a_head(compared: Project) -> None:
-    data = tables.attention(_context(compared, view="A", example=0, head_layer=1, head=2))
+    data = weights.attention(_context(compared, view="A", example=0, head_layer=1, head=2))
     stored = compared.a.attention(0, "self", layer=1, head=2)
     texts = compared.tokens(0).texts
     rows = _rows(data)
@@ -200,6 +203,22 @@ def test_all_columns_of_the_examples(compared: Project) -> None:
     for number, row in enumerate(rows):
         right = compared.correct("B", number)
         assert row["correct B"] == {True: "true", False: "false", None: ""}[right]
+
+
+@pytest.mark.parametrize("sort", ["B-A.score", "-B-A.score", "-pair.probability"])
+def test_what_the_list_is_sorted_by_is_written_with_it(sort: str, compared: Project) -> None:
+    from tui.views import listing
+
+    c = _context(compared, sort=sort)
+    rows = _rows(tables.examples(c, listing.order(compared, c.selection)))
+    values = [float(row[sort.removeprefix("-")] or "nan") for row in rows]
+    known = np.array([value for value in values if value == value])
+    assert len(known) > 2 and (np.diff(known) * (-1 if sort.startswith("-") else 1) >= 0).all()
+    if sort.endswith("score"):
+        both = [[float(row[f"score {side}"] or "nan") for row in rows] for side in "BA"]
+        np.testing.assert_allclose(values, np.array(both[0]) - np.array(both[1]))
+    own = tables.examples(_context(compared, sort="A.score"))
+    assert [*own.columns] == [*tables.examples(_context(compared)).columns]
 
 
 def test_the_table_of_an_example(compared: Project, tasks: Mapping[str, Project]) -> None:
@@ -254,6 +273,106 @@ async def test_very_many_rows_are_written_in_a_thread(
         assert "gone/x.csv can't be written" in session.foot()
 
 
+def test_what_a_number_means_stands_in_every_row_of_csv(compared: Project) -> None:
+    c = _context(compared, metric="std", view="B−A", head_layer=1, head=2, example=1)
+    over = compared.head_view(c.selection).over
+    same = {"view": "B-A tuned - base", "metric": "std", "over": over}
+    rows = _rows(tables.heads(c))
+    assert [*rows[0]] == ["layer", "head", "value", *same]
+    assert all(same.items() <= row.items() for row in rows)
+    written = json.loads(as_json(tables.heads(c)))
+    assert [*written["columns"]] == ["layer", "head", "value"]
+    assert written["about"]["metric"] == "std"
+    row = _rows(weights.attention(c._replace(selection=replace(c.selection, weighted=False))))[7]
+    expected = {"view": same["view"], "example": compared.example_texts[0][1], "head": "1.2"}
+    assert (expected | {"attention": "self", "weighted": "false"}).items() <= row.items()
+    combined = replace(c.selection, combine="layer-mean")
+    (head,) = {row["head"] for row in _rows(weights.attention(c._replace(selection=combined)))}
+    assert head == "mean of layer 1, 4 heads"
+    assert _rows(tables.distances(c))[0]["measure"] == c.selection.measure
+    assert _rows(tables.map_points(c, ("A",)))[0]["layer"] == str(c.selection.layer)
+
+
+def test_same_columns_are_as_long_as_the_table_and_guarded() -> None:
+    data = Data("x", {"n": np.arange(25_000)}, constant={"of": "=a", "n": "no"})
+    words, guarded = as_csv(data)
+    rows = list(csv.reader(io.StringIO(words)))
+    assert rows[0] == ["n", "of"] and guarded == 25_000
+    assert rows[1:] == [[str(n), "'=a"] for n in range(25_000)]
+    assert as_csv(Data("x", {"n": []}, constant={"of": 1})) == ("n,of\n", 0)
+
+
+def test_the_list_of_heads_is_written_for_both_models(compared: Project) -> None:
+    chosen: dict[str, Any] = {"attention_view": "heads", "example": 1, "query": 3, "key": 1}
+    rows = _rows(AttentionPane().data(_context(compared, view="B−A", **chosen)))
+    stored = {
+        side: compared.file(side).attention_row(1, 3, "self")[:, :, 1] for side in compared.sides
+    }
+    assert len(rows) == 12
+    for row in rows:
+        at = int(row["layer"]), int(row["head"])
+        for side in compared.sides:
+            assert np.float32(row[f"weight {side}"]) == stored[side][at]
+        assert np.float32(row["B-A"]) == stored["B"][at] - stored["A"][at]
+        tokens = compared.tokens(1).texts
+        assert (row["query"], row["query token"]) == ("3", tokens[3])
+        assert (row["key"], row["key token"]) == ("1", tokens[1])
+    alone = _rows(AttentionPane().data(_context(compared, view="A", **chosen)))
+    assert np.float32(alone[5]["weight"]) == stored["A"][1, 1] and "weight A" not in alone[5]
+
+
+@pytest.mark.parametrize("view", ["layer", "layers"])
+@pytest.mark.parametrize("size", [(120, 40), (30, 9)])
+def test_the_birds_eye_views_write_the_heads_in_sight(
+    view: Any, size: tuple[int, int], compared: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pane, c = AttentionPane(), _context(compared, view="A", example=1, attention_view=view)
+    picture = pane.draw(c, *size).text()
+    rows = _rows(pane.data(c))
+    written = {(int(row["layer"]), int(row["head"])) for row in rows}
+    seen = {
+        (layer, head) for layer in range(3) for head in range(4) if f"{layer}.{head}" in picture
+    }
+    assert written == seen
+    for row in rows[:: len(rows) // 50]:
+        stored = compared.a.attention(1, "self", layer=int(row["layer"]), head=int(row["head"]))
+        assert np.float32(row["weight"]) == stored[int(row["query"]), int(row["key"])]
+    monkeypatch.setattr(weights, "_MOST_WEIGHTS", len(rows) - 1)
+    with pytest.raises(Refused, match="too many for a table; enter shows one head"):
+        pane.data(c)
+
+
+def test_pieces_are_copied_as_they_are_shown_and_written_both_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a language model: words, predictions and choices are pieces with the tokenizer's marks."""
+    describe = made.describe
+
+    def marked(*args: Any, **more: Any) -> Meta:
+        return replace(describe(*args, **more), tokens=TokenInfo((), word_start="Ġ"))
+
+    monkeypatch.setattr(made, "describe", marked)
+    monkeypatch.setattr(made, "STORIES", ("Once Ġupon Ġ ĠâĢĵ Ċ s",))
+    with closing(Project.open([made.write_language_model(tmp_path / "a.msgpack")])) as project:
+        c = _context(project, example=0, item=4)
+        own, shown = (
+            ["Once", "Ġupon", "Ġ", "ĠâĢĵ", "Ċ", "s"],
+            ["Once", "upon", "␣", "–", "⏎", "s"],
+        )
+        found = tables.example(c).columns
+        assert (found["token"], found["text"], found["text shown"]) == (own, own, shown)
+        assert [*found["prediction"]] == ["s", *own[:-1]]
+        assert [*found["prediction shown"]] == ["·s", "·Once", *shown[1:-1]]
+        assert [name for name in found if "shown" in name] == ["text shown", "prediction shown"]
+        copied = copying.table_row(c).split("\t")
+        assert copied[:2] == ["⏎", "–"] and not any("Ġ" in cell for cell in copied)
+        row = _rows(weights.attention(c))[-1]
+        names = ("query token", "query text", "key token", "key text")
+        key = int(row["key"])
+        assert [row[name] for name in names] == ["s", "s", own[key], shown[key]]
+        assert copying.point(c, "A", 3).split("\t")[2] == "–"
+
+
 # -- the clipboard -----------------------------------------------------------------------------
 
 
@@ -276,6 +395,48 @@ def test_what_is_copied_of_each_pane(compared: Project) -> None:
         copying.point(c, "A", -1)
     with pytest.raises(Refused):
         copying.edge(c, grid, None, None)
+
+
+def _under_cursor(pane: AttentionPane, c: Context) -> list[str]:
+    """The row that the pane marks, as its cells."""
+    (row,) = [
+        row for row in pane.draw(c, 110, 12).text().splitlines() if c.look.marks.cursor in row
+    ]
+    return row.split()
+
+
+@pytest.mark.parametrize("edges", ["", "she", "> she"])
+def test_y_in_the_table_copies_the_edge_under_the_cursor(edges: str, compared: Project) -> None:
+    """Also where no edge is chosen, or one that the table does not show."""
+    chosen = {"attention_view": "table", "view": "A", "example": 1, "edges": edges, "share": 50}
+    for query, key in ((None, None), (2, None), (0, 0), (3, 1)):
+        c = _context(compared, query=query, key=key, **chosen)
+        pane = AttentionPane()
+        for _ in range(3):
+            row = _under_cursor(pane, c)
+            first, second, value, head = pane.copy(c).split("\t")
+            assert {first, second, f"{float(value):.3f}"} <= set(row), row
+            assert head == c.selection.head_name
+            c = c._replace(selection=pane.move(c, 0, 1))
+    nothing = _context(compared, **{**chosen, "edges": "no such token"})
+    with pytest.raises(Refused, match="No edge is in the table"):
+        AttentionPane().copy(nothing)
+
+
+def test_y_in_the_list_of_heads_copies_the_row_under_the_cursor(compared: Project) -> None:
+    pane = AttentionPane()
+    c = _context(compared, attention_view="heads", view="B−A", example=1, query=3, key=1)
+    for _ in range(4):
+        row = _under_cursor(pane, c)
+        s = c.selection
+        a, b = (
+            compared.file(side).attention(1, "self", layer=s.head_layer, head=s.head)[3, 1]
+            for side in ("A", "B")
+        )
+        pieces = compared.pieces(1)
+        assert pane.copy(c) == f"{pieces[3]}\t{pieces[1]}\t{plain(b - a)}\t{s.head_name}"
+        assert s.head_name in row
+        c = c._replace(selection=pane.move(c, 0, 1))
 
 
 def test_copied_text_holds_no_controls() -> None:

@@ -405,7 +405,7 @@ def test_the_table_lists_the_largest_edges_first(compared: Project) -> None:
     order = np.argsort(-weights.ravel(), kind="stable")[:8]
     for line, place in zip(canvas.text().splitlines()[1:], order.tolist(), strict=False):
         query, key = divmod(place, len(texts))
-        _, at, one, _, to, two, value, *_ = line.split()
+        _, at, one, _, to, two, value, *_ = line.lstrip("▸> ").split()
         assert (int(at), one, int(to), two) == (query, texts[query], key, texts[key])
         assert float(value) == pytest.approx(weights[query, key], abs=5.1e-4)
 
@@ -526,7 +526,7 @@ def test_clicks_on_the_table_of_edges(compared: Project) -> None:
     texts = compared.pieces(1)
     for y in (1, 5, 9):
         chosen = pane.click(c, 8, y)
-        _, query, one, _, key, two, *_ = lines[y].split()
+        _, query, one, _, key, two, *_ = lines[y].lstrip("▸> ").split()
         assert (chosen.query, chosen.key) == (int(query), int(key))
         assert (texts[int(query)], texts[int(key)]) == (one, two)
     assert pane.click(c, 8, 0) == s and pane.click(c, 8, 11) == s

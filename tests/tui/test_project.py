@@ -200,7 +200,8 @@ def test_means_count_examples_and_not_pairs(opened: Callable[..., Project], tmp_
     project = opened(recipe.write(tmp_path / "f.msgpack"))
     s = project.first_selection()
     np.testing.assert_array_equal(project.head_view(s).values, 3.0)
-    assert project.head_view(s).over == "mean of all 2 examples, 4 pairs"
+    over = "mean of 2 of 3 examples, 4 pairs (others undefined)"
+    assert project.head_view(s).over == over
 
 
 def test_means_count_examples_and_not_points(
@@ -232,7 +233,13 @@ def test_a_unit_that_one_model_leaves_undefined_is_no_difference(
     found = project.head_view(project.first_selection())
     assert found.difference
     np.testing.assert_array_equal(found.values, 1.0)
-    assert found.over == "mean of all 2 examples"
+    assert found.over == "mean of 2 of 3 examples (others undefined)"
+    s = replace(project.first_selection(), view="A")
+    assert project.head_view(s).over == "mean of 2 of 3 examples (others undefined)"
+    assert project.head_view(replace(s, view="B")).over == "mean of all 3 examples"
+    s = replace(s, scope="filtered", search="text-2")
+    assert project.head_view(s).over == "undefined in 1 filtered example"
+    assert project.head_view(replace(s, view="B")).over == "mean of 1 filtered example"
 
 
 def test_marked_points_stand_for_their_examples(compared: Project) -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,12 @@ from tests.tui import goldens
 from tests.tui.handmade import Recipe
 from tui import text
 from tui.asked.wanted import apply
+from tui.look import Look
+from tui.out import copying, tables
 from tui.out.report import facts
 from tui.out.report_text import _wrapped, as_markdown, as_text
+from tui.pane import Context
+from tui.panes.distance import DistancePane
 from tui.project import Project
 
 
@@ -168,6 +173,72 @@ def test_small_numbers_get_a_factor_and_keep_their_sign(tmp_path: Path) -> None:
     assert "cells ×10,000" in words
     assert "  0 +.400 −.001" in words and "  1     0 +.100" in words
     project.close()
+
+
+def test_numbers_that_round_to_zero_have_the_sign_of_the_pane(compared: Project) -> None:
+    found = facts(compared, compared.first_selection())
+    found["heads"]["values"] = [[0.5, -0.0004], [0.0, 0.0006]]
+    lines = as_text(found).splitlines()
+    assert "  0 +.500     ~" in lines and "  1     0 +.001" in lines
+    assert lines[lines.index("  1     0 +.001") + 1] == "  ~ not zero, but rounds to it"
+
+
+def test_notes_are_no_warnings(compared: Project) -> None:
+    found = facts(compared, compared.first_selection())
+    assert found["notes"] == ["base: made up for tests", "tuned: made up for tests"]
+    assert not any("made up" in warning for warning in found["warnings"])
+    for words, sign in ((as_text(found), ""), (as_markdown(found), "## ")):
+        after = words.partition(f"{sign}Notes\n")[2]
+        assert "base: made up for tests" in after and "! base" not in words
+
+
+def test_a_difference_of_groups_says_how_much_is_behind_both(compared: Project) -> None:
+    s = replace(compared.first_selection(), gap=True)
+    one, two = compared.distance_view(replace(s, gap=False)).curves
+    assert (one.pairs, one.examples) != (two.pairs, two.examples)
+    found = _json(facts(compared, s))
+    (group,) = found["distances"]["groups"]
+    assert group["behind"] == [
+        {"of": curve.label, "pairs": curve.pairs, "examples": curve.examples}
+        for curve in (one, two)
+    ]
+    words = f"coreferent: {one.pairs} pairs, {one.examples} examples; not coreferent: {two.pairs} "
+    c = Context(compared, s, Look())
+    assert words in " ".join(as_text(found).split()) and words in copying.distance(c)
+    columns = tables.distances(c).columns
+    assert [columns[f"pairs {curve.label}"][0] for curve in (one, two)] == [one.pairs, two.pairs]
+
+
+def test_two_files_with_points_of_their_own_have_both_counts(tmp_path: Path) -> None:
+    """In the legend, the copy, the table and the report; pane and report say that they differ."""
+    places = np.random.default_rng(0).normal(size=(6, 2))
+    owners = {"a": (0, 0, 1, 1, 2), "b": (0, 0, 0, 1, 1, 2)}
+    paths = [
+        Recipe(
+            points=own, maps={layer: places[: len(own)] for layer in range(3)}, classes=True
+        ).write(tmp_path / f"{name}.msgpack")
+        for name, own in owners.items()
+    ]
+    with closing(Project.open(paths)) as project:
+        s = replace(project.first_selection(), view="B−A")
+        found = project.distance_view(s)
+        assert [[part[:2] for part in parts] for parts in found.behind] == [
+            [("A", 2), ("B", 2)],
+            [("A", 3), ("B", 4)],
+            [("A", 5), ("B", 6)],
+        ]
+        assert found.counts[:2] == ["2", "3 | 4"]
+        said = "A and B have points of their own"
+        assert said in found.warning
+        c = Context(project, s, Look())
+        assert said in DistancePane().draw(c, 100, 14).text()
+        words = " ".join(as_text(_json(facts(project, s))).split())
+        assert "5 and 6 points" in words and f"! {said}" in words
+        for line in (words, copying.distance(c)):
+            assert "A: 3 points, 3 examples; B: 4 points, 3 examples" in line
+            assert "2 points, 2 examples" in line
+        columns = tables.distances(c).columns
+        assert [columns[f"points {side}"][::3] for side in "AB"] == [[2, 3, 5], [2, 4, 6]]
 
 
 def test_text_of_a_file_commands_nothing(tmp_path: Path) -> None:

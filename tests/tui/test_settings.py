@@ -68,7 +68,10 @@ def test_a_file_with_everything() -> None:
         ("[keys]\nmetric = 'x'", "keys.metric: x is the key of clear"),
         ("[keys]\nmetric = 'M'\ncolour = 'M'", "keys.colour: M is the key of metric"),
         ("[defaults]\nmetrik = 'std'", "no option 'metrik'; did you mean metric?"),
-        ("[defaults]\nhead = 5.10", 'defaults.head needs quotes: head = "5.1"'),
+        (
+            "[defaults]\nhead = 5.10",
+            'defaults.head needs quotes: head = "5.1" or "5.10", whichever is meant',
+        ),
         ("[defaults]\npane = 'maps'", "defaults.pane is one of list, example"),
         ("[defaults]\nweighted = 'yes'", "defaults.weighted is true or false"),
         ("[defaults]\nlayer = true", "defaults.layer is no true or false"),

@@ -153,11 +153,27 @@ def _example_row(p: Project, words: str) -> int:
     if words.startswith("#"):
         return number("row", words[1:], count)
     ids = p.example_texts[0]
-    if words in ids:
-        return ids.index(words)
-    if words.isascii() and words.isdecimal():
+    for known in (words, p.id_prefix + words):  # the list leaves out what all begin with
+        if known in ids:
+            return ids.index(known)
+    is_number = words.isascii() and words.isdecimal()
+    if is_number and len(words) < 10 and int(words) < count:
+        return int(words)
+    ends = [row for row, known in enumerate(ids) if _ends_so(known, words)]
+    if len(ends) == 1:
+        return ends[0]
+    if ends:
+        some = ", ".join(ids[row] for row in ends[:3]) + (", ..." if len(ends) > 3 else "")
+        raise Unknown(f"There is no example {words!r}; {len(ends)} ids end so: {some}.")
+    if is_number:
         return number("example", words, count)
     raise not_found("example", words, ids)
+
+
+def _ends_so(known: str, words: str) -> bool:
+    """Whether an id ends with these words, after a separator."""
+    before = known.removesuffix(words)
+    return bool(words) and before != known and before[-1:] in {*"-_/.: "}
 
 
 def _write_example(p: Project, s: Selection) -> str:
@@ -366,7 +382,7 @@ OPTIONS: tuple[Option, ...] = (
         "example",
         ("example",),
         "ID",
-        "example: its id, or the number of its row from 0 (#7 is always a row)",
+        "example: its id, the end of that, or its row from 0 (#7 is always a row)",
         _read_example,
         _write_example,
     ),

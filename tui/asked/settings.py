@@ -131,13 +131,21 @@ def _defaults(table: Mapping[str, Any], problems: list[str]) -> Wanted:
         elif name not in OPTION:
             problems.append(_unknown("option", name, [*OPTION, "pane"]))
         elif written is None:
-            problems.append(f'defaults.{name} needs quotes: {name} = "{value}"')
+            problems.append(_unquoted(name, value))
         elif (OPTION[name].metavar is None) != isinstance(value, bool):
             kind = "true or false" if OPTION[name].metavar is None else "no true or false"
             problems.append(f"defaults.{name} is {kind}")
         else:
             texts[name] = written
     return Wanted(texts, pane)
+
+
+def _unquoted(name: str, value: object) -> str:
+    """Says how to write a value; TOML reads 5.10 as 5.1, so the file's own words are lost."""
+    way = f'{name} = "{value}"'
+    if isinstance(value, float):
+        way += f' or "{value}0", whichever is meant'
+    return f"defaults.{name} needs quotes: {way}"
 
 
 def _written(value: object) -> str | None:

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from collateral.analysis.heads import ranked
-
 from .. import text
 from ..commands import Refused
 from ..pane import Context
 from ..views import attention as attention_views
+from ..views import points as point_views
 from ..views.answers import AttentionGrid, HeadLinks, Side
 from .export import Cells, plain
-from .tables import table_columns
+from .tables import readable, table_columns
 
 
 def line(cells: Iterable[Any]) -> str:
@@ -57,24 +56,20 @@ def edge(c: Context, grid: AttentionGrid, query: int | None, key: int | None) ->
     s = c.selection
     heads = s.head_name if s.combine == "head" else attention_views.heads_words(c.project, s)
     edges.sort(key=lambda found: -abs(float(np.nan_to_num(found[2]))))
-    lines, texts = [], grid.tokens.texts
+    lines = []
     for q, k, weight in edges:
         kept = grid.kept is None or weight != 0
         value = weight if kept else "not kept"
-        lines.append(line([texts[grid.rows[q]], texts[grid.columns[k]], value, heads]))
+        lines.append(line([grid.label(q), grid.key_label(k), value, heads]))
     return "\n".join(lines)
 
 
-def links(c: Context, found: HeadLinks) -> str:
-    """A line per head with what it gives a pair of tokens, the largest first."""
-    texts = c.project.tokens(c.selection.example).texts
-    tokens = [texts[found.query], texts[found.key]]
-    return "\n".join(
-        line(
-            [*tokens, "not kept" if found.kept is not None and not value else value, f"{at}.{head}"]
-        )
-        for at, head, value in ranked(found.weights, by_magnitude=found.difference)
-    )
+def link(c: Context, found: HeadLinks) -> str:
+    """What the chosen head gives a pair of tokens."""
+    s, shown = c.selection, c.project.pieces(c.selection.example)
+    value = found.weights[s.head_layer, s.head]
+    kept = found.kept is None or value != 0
+    return line([shown[found.query], shown[found.key], value if kept else "not kept", s.head_name])
 
 
 def distance(c: Context) -> str:
@@ -86,11 +81,10 @@ def distance(c: Context) -> str:
                 curve.label,
                 f"layer {layer}",
                 *(numbers[layer] for numbers in (curve.mean, curve.low, curve.high)),
-                text.many(curve.pairs, found.unit),
-                text.many(curve.examples, "example"),
+                text.behind(behind, found.unit),
             ]
         )
-        for curve in found.curves
+        for curve, behind in zip(found.curves, found.behind, strict=True)
     ]
     if not lines:
         raise Refused("There is no curve to copy from.")
@@ -107,6 +101,8 @@ def point(c: Context, side: Side, number: int) -> str:
     name = p.example_head(int(p.points.examples[number]))[0]
     place = p.coordinates(side, s.layer)[row]
     known = [table.cell(column, row) for column in table]
+    words = point_views.point_text(p, side, number)
+    known = [words if column == "text" else cell for column, cell in zip(table, known, strict=True)]
     return line([side, name, *known, f"layer {s.layer}", *place])
 
 
@@ -123,7 +119,8 @@ def table_row(c: Context) -> str:
     item, pair = p.item(s), p.pair(s)
     if item is not None:
         rows = {side: numbers[[item]] for side, numbers in p.items(s.example).rows.items()}
-        return line(_first(table_columns(c, "items", rows)))
+        columns = table_columns(c, "items", rows)
+        return line(_first(columns | readable(c, columns, [item])))
     if pair is not None:
         number = np.array([pair], dtype=np.int32)
         return line(_first(table_columns(c, "pairs", dict.fromkeys(c.project.sides, number))))

@@ -41,11 +41,14 @@ class Data:
         name: what the file is called by default, without its ending.
         columns: cells by name of the column, all of one length; None and NaN are undefined.
         about: what the numbers are: model, metric, what was averaged.
+        constant: the part of it that changes what a number means. In CSV, which has no place for
+            what the table is about, it becomes columns that say the same in every row.
     """
 
     name: str
     columns: Mapping[str, Cells]
     about: Mapping[str, Any] = field(default_factory=dict)
+    constant: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -109,20 +112,24 @@ def _json(value: Any) -> str:
 
 
 def write_csv(data: Data, out: TextIO) -> int:
-    """The table as CSV with a line of names.
+    """The table as CSV with a line of names; last the columns that are the same in every row.
 
     Returns:
         How many cells got an apostrophe before them.
     """
-    names, guarded = _guarded(data.columns)
+    constant = {name: value for name, value in data.constant.items() if name not in data.columns}
+    names, guarded = _guarded([*data.columns, *constant])
     _rows(out, [[name] for name in names])
+    same, more = _guarded(_cells([*constant.values()]))
+    guarded += more * len(data)
     for start in range(0, len(data), _ROWS):
         columns = []
         for cells in data.columns.values():
             written, more = _guarded(_cells(cells[start : start + _ROWS]))
             columns.append(written)
             guarded += more
-        _rows(out, columns)
+        count = min(_ROWS, len(data) - start)
+        _rows(out, [*columns, *([cell] * count for cell in same)])
     return guarded
 
 

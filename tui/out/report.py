@@ -34,7 +34,7 @@ def facts(project: Project, s: Selection, command: str = "") -> dict[str, Any]:
     Args:
         command: the command that shows this view.
     """
-    found = {
+    found: dict[str, Any] = {
         "command": command,
         "view": project.describe(s.view),
         "selection": _selection(project, s),
@@ -46,6 +46,9 @@ def facts(project: Project, s: Selection, command: str = "") -> dict[str, Any]:
         "maps": _maps(project),
     }
     found["warnings"] = _warnings(project, found)
+    found["notes"] = [
+        f"{file['name']}: {note}" for file in found["files"] for note in file["notes"]
+    ]
     checked: dict[str, Any] = plain(found)
     return checked
 
@@ -199,11 +202,15 @@ def _distances(project: Project, s: Selection) -> dict[str, Any]:
                 "label": curve.label,
                 f"{found.unit}s": curve.pairs,
                 "examples": curve.examples,
+                "behind": [
+                    {"of": of, f"{found.unit}s": units, "examples": examples}
+                    for of, units, examples in behind
+                ],
                 "mean": curve.mean,
                 "low": curve.low,
                 "high": curve.high,
             }
-            for curve in found.curves
+            for curve, behind in zip(found.curves, found.behind, strict=True)
         ],
         "warning": found.warning,
         "note": found.note,
@@ -225,8 +232,6 @@ def _warnings(project: Project, found: dict[str, Any]) -> list[str]:
         said.append(f"No interval with fewer than two examples: {', '.join(small)}.")
     if not project.points.shared:
         said.append("The two files have points of their own; their maps are of other points.")
-    for file in found["files"]:
-        said += [f"{file['name']}: {note}" for note in file["notes"]]
     return said
 
 

@@ -50,6 +50,8 @@ def _text(found: Mapping[str, Any], width: int, ascii_only: bool) -> Iterator[st
     if found["warnings"]:
         yield from ("", "Warnings")
         yield from (f"  ! {warning}" for warning in found["warnings"])
+    if found["notes"]:
+        yield from ("", "Notes", *(f"  {note}" for note in found["notes"]))
 
 
 def _head(found: Mapping[str, Any]) -> Iterator[str]:
@@ -58,13 +60,21 @@ def _head(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"$ {found['command']}"
     for file in found["files"]:
         yield f"{file['model']} {file['name']}: {_model(file)}"
-    counts = found["files"][0]["counts"]
-    said = [text.many(counts[what], what[:-1]) for what in _COUNTED if counts.get(what)]
-    if counts.get("attention"):
-        said.append(f"attention of {counts['attention']:,}")
+    counts = [file["counts"] for file in found["files"]]
+    numbers = {what: [one.get(what, 0) for one in counts] for what in (*_COUNTED, "attention")}
+    said = [_number(numbers[what], what[:-1]) for what in _COUNTED if any(numbers[what])]
+    if any(numbers["attention"]):
+        said.append(f"attention of {_number(numbers['attention'])}")
     yield f"task {found['files'][0]['task']}: {', '.join(said)}"
     scope = found["scope"]
     yield f"showing {found['view']}, over {_over(scope)}"
+
+
+def _number(counts: Sequence[int], word: str = "") -> str:
+    """A number of something; of both files, A first, where these differ."""
+    *first, last = dict.fromkeys(counts)
+    both = "".join(f"{count:,} and " for count in first)
+    return f"{both}{text.many(last, word) if word else f'{last:,}'}"
 
 
 def _model(file: Mapping[str, Any]) -> str:
@@ -99,12 +109,14 @@ def _factor(values: Grid) -> int:
 
 
 def _short(value: float | None, signed: bool, factor: int, decimals: int) -> str:
-    """A cell of the grid; a number that is not zero keeps its sign where it rounds to zero."""
+    """A cell of the grid; "~" for a number that is not zero but rounds to it, as in the pane."""
     if value is None:
         return "?"
     if value == 0:
         return "0"
     words = f"{value * factor:{'+' if signed else ''}.{decimals}f}"
+    if not float(words):
+        return "~"
     return re.sub(r"^([+-]?)0\.", r"\1.", words).replace("-", "−")
 
 
@@ -130,8 +142,10 @@ def _grid(values: Grid, signed: bool, width: int) -> Iterator[str]:
         for layer, row in enumerate(cells):
             numbers = "".join(f"{row[head]:>{size}}" for head in block)
             yield f"{layer:>{label}}{numbers}"
-    if any(value is None for row in values for value in row):
-        yield "  ? undefined"
+    signs = {"?": "undefined", "~": "not zero, but rounds to it"}
+    said = [f"{sign} {means}" for sign, means in signs.items() if any(sign in row for row in cells)]
+    if said:
+        yield f"  {', '.join(said)}"
 
 
 def _order(heads: Mapping[str, Any]) -> str:
@@ -150,7 +164,8 @@ def _chosen(heads: Mapping[str, Any]) -> str:
 
 def _behind(group: Mapping[str, Any]) -> str:
     unit = "pair" if "pairs" in group else "point"
-    return f"{text.many(group[f'{unit}s'], unit)}, {text.many(group['examples'], 'example')}"
+    parts = [(part["of"], part[f"{unit}s"], part["examples"]) for part in group["behind"]]
+    return text.behind(parts, unit)
 
 
 Table = list[list[str]]
@@ -282,6 +297,8 @@ def _markdown(found: Mapping[str, Any]) -> Iterator[str]:
         yield from _markdown_table(_map_table(found["maps"]))
     if found["warnings"]:
         yield from ("", "## Warnings", "", *(f"- {_escaped(w)}" for w in found["warnings"]))
+    if found["notes"]:
+        yield from ("", "## Notes", "", *(f"- {_escaped(note)}" for note in found["notes"]))
 
 
 def _escaped(words: str) -> str:

@@ -11,8 +11,9 @@ from collateral import Table
 
 from ..pane import Context
 from ..project import Project, TableName
-from ..views import attention as attention_views
-from ..views.answers import Ints, Side
+from ..views import items as item_views
+from ..views import listing
+from ..views.answers import DistanceView, Ints, Side
 from ..views.points import EXAMPLE
 from .export import Cells, Data
 
@@ -27,6 +28,11 @@ def about(c: Context, **more: Any) -> dict[str, Any]:
     p, s = c.project, c.selection
     models = {side: p.name(side) for side in p.sides}
     return {"models": models, "view": s.view.replace("−", "-"), "task": p.a.meta.task, **more}
+
+
+def same_everywhere(c: Context) -> dict[str, Any]:
+    """What every row of a table has in common, whatever it is of."""
+    return {"view": c.project.describe(c.selection.view).replace("−", "-")}
 
 
 def heads(c: Context) -> Data:
@@ -46,39 +52,8 @@ def heads(c: Context) -> Data:
         baseline=found.baseline,
         range=[found.low, found.high],
     )
-    return Data("heads", columns, described)
-
-
-def attention(c: Context) -> Data:
-    """A row per query and key with its weight; of sparse attention only what was kept."""
-    p, s = c.project, c.selection
-    grid = p.attention(s)
-    rows, columns = np.indices(grid.weights.shape).reshape(2, -1)
-    weights = grid.weights.ravel()
-    if grid.kept is not None:
-        there = np.flatnonzero(weights)
-        rows, columns, weights = rows[there], columns[there], weights[there]
-    texts = np.array([*grid.tokens.texts, ""], dtype=object)
-    queries, keys = grid.rows[rows], grid.columns[columns]
-    described = about(
-        c,
-        example=p.example_head(s.example)[0],
-        attention=s.kind,
-        head=s.head_name if s.combine == "head" else attention_views.heads_words(p, s),
-        difference=grid.difference,
-        weighted_by_values=s.weighted,
-        special_tokens_hidden=s.hide_special,
-        kept_of_each_row=grid.kept,
-        exactness=grid.note,
-    )
-    named: dict[str, Cells] = {
-        "query": queries,
-        "query token": texts[queries].tolist(),
-        "key": keys,
-        "key token": texts[keys].tolist(),
-        "weight": weights,
-    }
-    return Data("attention", named, described)
+    constant = {**same_everywhere(c), "metric": s.metric, "over": found.over}
+    return Data("heads", columns, described, constant)
 
 
 def distances(c: Context) -> Data:
@@ -100,9 +75,9 @@ def distances(c: Context) -> Data:
         "mean": joined("mean"),
         "low": joined("low"),
         "high": joined("high"),
-        f"{found.unit}s": each([curve.pairs for curve in found.curves]),
-        "examples": each([curve.examples for curve in found.curves]),
     }
+    for name, numbers in _behind(found).items():
+        columns[name] = each(numbers)
     described = about(
         c,
         measure=found.measure,
@@ -114,7 +89,20 @@ def distances(c: Context) -> Data:
         warning=found.warning,
         note=found.note,
     )
-    return Data("distances", columns, described)
+    constant = {**same_everywhere(c), "measure": found.measure, "grouping": found.title}
+    return Data("distances", columns, described, {**constant, "over": found.over})
+
+
+def _behind(found: DistanceView) -> dict[str, list[int]]:
+    """How much is behind each curve; in columns for each side of a difference if these differ."""
+    both = any(len({part[1:] for part in parts}) > 1 for parts in found.behind)
+    kept = [parts if both else parts[:1] for parts in found.behind]
+    columns: dict[str, list[int]] = {}
+    for part in (part for parts in kept for part in parts):
+        of = f" {part.of}" if both else ""
+        columns.setdefault(f"{found.unit}s{of}", []).append(part.units)
+        columns.setdefault(f"examples{of}", []).append(part.examples)
+    return columns
 
 
 def map_points(c: Context, shown: Sequence[Side]) -> Data:
@@ -131,7 +119,7 @@ def map_points(c: Context, shown: Sequence[Side]) -> Data:
             for side in shown
         },
     )
-    return Data(f"map-layer-{s.layer}", columns, described)
+    return Data(f"map-layer-{s.layer}", columns, described, {"layer": s.layer})
 
 
 def _points(c: Context, side: Side) -> dict[str, Cells]:
@@ -168,17 +156,35 @@ def examples(c: Context, rows: Ints | None = None) -> Data:
     rows = np.arange(p.limits.examples, dtype=np.int32) if rows is None else rows
     columns: dict[str, Cells] = {"row": rows}
     columns |= table_columns(c, "examples", dict.fromkeys(p.sides, rows))
-    return Data("examples", columns, about(c))
+    return Data("examples", columns | _sorted_by(c, rows), about(c, sorted_by=c.selection.sort))
+
+
+def _sorted_by(c: Context, rows: Ints) -> dict[str, Cells]:
+    """What the list is sorted by, where that is no column of the examples themselves."""
+    sort = c.selection.sort
+    column = listing.sort_column(c.project, sort) if sort else None
+    if column is None or (column.table == "examples" and column.side != "B-A"):
+        return {}
+    values = listing.ranks(c.project, sort)[rows]
+    return {sort.removeprefix("-"): -values if sort.startswith("-") else values}
 
 
 def example(c: Context) -> Data:
     """The items of the example, else its pairs, else its tokens."""
     p, s = c.project, c.selection
-    described = about(c, example=p.example_head(s.example)[0])
+    constant = {"example": p.example_head(s.example)[0]}
+    described = about(c, **constant)
     items = p.items(s.example)
     if len(items):
         columns: dict[str, Cells] = {"first token": items.tokens[:, 0], "end": items.tokens[:, 1]}
-        return Data("items", columns | table_columns(c, "items", items.rows), described)
+        texts = p.tokens(s.example).texts
+        columns["token"] = [" ".join(texts[start:end]) for start, end in items.tokens.tolist()]
+        own = table_columns(c, "items", items.rows)
+        columns |= own
+        for name, words in readable(c, own, range(len(items))).items():
+            spare = [*own[name]] == [""] * len(items)  # the file says that it is the token
+            columns[name if spare else f"{name} shown"] = words
+        return Data("items", columns, described, constant)
     pairs = np.array(p.pairs_of(s.example), dtype=np.int32)
     if len(pairs):
         spans = p.pair_tokens[pairs]
@@ -188,14 +194,34 @@ def example(c: Context) -> Data:
             for at, what in enumerate(("first token of span", "end of span"))
         }
         more = table_columns(c, "pairs", dict.fromkeys(p.sides, pairs))
-        return Data("pairs", columns | more, described)
+        return Data("pairs", columns | more, described, constant)
     tokens = p.tokens(s.example)
     columns = {
-        "token": np.arange(len(tokens)),
-        "text": list(tokens.texts),
+        "place": np.arange(len(tokens)),
+        "token": list(tokens.texts),
+        "text": list(p.pieces(s.example)),
         "special": tokens.special,
     }
-    return Data("tokens", columns, described)
+    return Data("tokens", columns, described, constant)
+
+
+def readable(c: Context, table: Mapping[str, Cells], numbers: Sequence[int]) -> dict[str, Cells]:
+    """The columns of some items of the example that the pane shows otherwise: tokens, read."""
+    p, example = c.project, c.selection.example
+    found = p.items(example)
+    read: dict[str, Cells] = {}
+    for column in item_views.columns(p):
+        for name in (column.name, *(f"{column.name} {side}" for side in p.sides)):
+            cells = [*table.get(name, ())] if column.kind == "text" else []
+            words = [
+                cell
+                if cell is None
+                else item_views.readable(p, example, found, number, column, cell)
+                for number, cell in zip(numbers, cells, strict=False)
+            ]
+            if words != cells:
+                read[name] = words
+    return read
 
 
 def table_columns(c: Context, table: TableName, rows: Mapping[Side, Ints]) -> dict[str, Cells]:

@@ -56,7 +56,8 @@ class DistancePane(Pane):
         "examples.\n\n"
         "The last line warns where the gap between two groups of pairs, or between a group of "
         "points and the others, has the opposite sign on the map and in the original space, and "
-        "both intervals exclude zero. Believe the original space."
+        "both intervals exclude zero. Believe the original space.\n\n"
+        "`y` copies a line per group: its distance at the chosen layer, with the interval."
     )
 
     def title(self, c: Context) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .. import pieces, state, text
+from .. import state, text
 from ..pane import Context
 from ..plots.canvas import Ink
 from ..plots.heatmap import scroll
 from ..plots.table import Column, Table, table
 from ..state import Selection
+from ..views import items as item_views
 from ..views.answers import ItemRows, Side
 from ..views.items import ItemColumn, columns
 
@@ -227,15 +228,9 @@ def _value(
         if row >= 0:
             value = c.project.file(one).items.cell(column.name, row)
             if value == "" and column.role == "text":
-                return _tokens(c, found, number)
+                return item_views.joined(c.project, c.selection.example, found, number)
             return None if isinstance(value, float) and value != value else value
     return None
-
-
-def _tokens(c: Context, found: ItemRows, number: int) -> str:
-    """The tokens of an item, for one that has no text of its own."""
-    start, stop = found.tokens[number].tolist()
-    return pieces.joined(c.project.pieces(c.selection.example)[start:stop])
 
 
 def _cell(c: Context, found: ItemRows, number: int, part: _Shown) -> tuple[str, Ink]:
@@ -249,24 +244,11 @@ def _cell(c: Context, found: ItemRows, number: int, part: _Shown) -> tuple[str, 
     if value is None:
         return look.marks.undefined, look.muted
     muted = part.column.role in ("probability", "") or part.column.part == "more"
-    words = _readable(c, found, number, part.column, written(c, value))
+    words = written(c, value)
+    if isinstance(value, str):
+        example = c.selection.example
+        words = item_views.readable(c.project, example, found, number, part.column, value)
     return text.cut(words, _WIDEST * 3), look.muted if muted else look.text
-
-
-def _readable(c: Context, found: ItemRows, number: int, column: ItemColumn, words: str) -> str:
-    """The words of a cell; tokens as people read them."""
-    known = c.project.a.meta
-    if column.kind != "text":
-        return words
-    if column.role == "text":
-        start, stop = found.tokens[number].tolist()
-        texts = c.project.tokens(c.selection.example).texts[start:stop]
-        return _tokens(c, found, number) if " ".join(texts) == words else words
-    if known.item != "token":
-        return words
-    if column.role == "prediction":
-        return pieces.one(words, known.tokens)
-    return pieces.choices(words, known.tokens) if column.part == "more" else words
 
 
 def written(c: Context, value: str | float | bool) -> str:

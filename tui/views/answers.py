@@ -143,6 +143,19 @@ class HeadLinks:
     kept: int | None = None
 
 
+class Behind(NamedTuple):
+    """What stands behind a curve, or behind one of the two that it is the difference of.
+
+    Attributes:
+        of: which of the two, in words; "" for the curve itself.
+        units: how many pairs or points.
+    """
+
+    of: str
+    units: int
+    examples: int
+
+
 @dataclass(frozen=True, eq=False)
 class DistanceView:
     """Distances per layer: one curve per group, and where map and original space disagree.
@@ -151,6 +164,7 @@ class DistanceView:
         categories: number of each curve's group among all groups of the column, as elsewhere; -1
             for a curve of no group.
         counts: what stands behind each curve: "300 pairs"; "" where it says nothing.
+        behind: the same in full; of a difference, what stands behind both sides of it.
         measure: name of the distance that is shown.
         unit: what the groups are of, "pair" or "point".
         brief: the distance for people, where there is little room.
@@ -162,6 +176,7 @@ class DistanceView:
     curves: list[distances.Curve]
     categories: list[int]
     counts: list[str]
+    behind: list[tuple[Behind, ...]]
     title: str
     measure: str
     unit: str

@@ -13,7 +13,7 @@ from collateral.analysis import distances
 from .. import text
 from ..state import MARKED, Selection
 from . import groups
-from .answers import MAP_MEASURE, DistanceView, Floats, Ints, Missing, Side
+from .answers import MAP_MEASURE, Behind, DistanceView, Floats, Ints, Missing, Side
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -68,13 +68,20 @@ def _distance_view(p: Project, s: Selection) -> DistanceView:
     codes, labels = _groups(p, s)
     warning = _warning(p, s, curves)
     counts = [text.many(curve.pairs, "pair") for curve in curves]
+    behind: list[tuple[Behind, ...]]
+    behind = [(Behind("", curve.pairs, curve.examples),) for curve in curves]
     if s.gap:
-        curves, counts = [_two_of(curves)], [""]
+        two = _two_of(curves)
+        behind = [tuple(Behind(one.label, one.pairs, one.examples) for one in two)]
+        first, second = two
+        label = f"{first.label} − {second.label}"
+        curves, counts = [distances.difference(second, first, label)], [""]
     measure = p.measure_title(s.measure)
     return DistanceView(
         curves=curves,
         categories=[len(labels) if s.gap else labels.index(curve.label) for curve in curves],
         counts=counts,
+        behind=behind,
         title=f"{measure.removesuffix(' distance')} · {_by(p, s)}",
         measure=s.measure,
         unit="pair",
@@ -106,13 +113,12 @@ def _over(p: Project, s: Selection, codes: Ints) -> str:
     return f"{len(set(p.pair_examples[codes >= 0].tolist())):,} {groups.WHICH.get(s.scope, '')}ex."
 
 
-def _two_of(curves: list[distances.Curve]) -> distances.Curve:
-    """The difference of two groups: the first minus the second, of more those with most pairs."""
+def _two_of(curves: list[distances.Curve]) -> list[distances.Curve]:
+    """The two groups that are subtracted: of more those with the most pairs."""
     if len(curves) < 2:
         raise Missing("There are no two groups to subtract here; D shows the groups again.")
     largest = sorted(curves, key=lambda curve: -curve.pairs)[:2]
-    first, second = [curve for curve in curves if curve in largest]
-    return distances.difference(second, first, f"{first.label} − {second.label}")
+    return [curve for curve in curves if curve in largest]
 
 
 def _groups(p: Project, s: Selection) -> tuple[Ints, tuple[str, ...]]:

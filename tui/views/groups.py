@@ -16,7 +16,7 @@ from collateral.analysis import Curve, GroupCurves, Space, difference, disagreem
 from .. import text
 from ..state import MARKED, Selection
 from . import points
-from .answers import MAP_MEASURE, DistanceView, Ints, Missing, Side
+from .answers import MAP_MEASURE, Behind, DistanceView, Ints, Missing, Side
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -117,14 +117,17 @@ def view(p: Project, s: Selection) -> DistanceView:
     return DistanceView(
         curves=[curves[number] for number in kept],
         categories=[groups[number] for number in kept],
-        counts=[_count(found[-1], number) for number in kept],
+        counts=[_counted(found, number) for number in kept],
+        behind=[_behind(p, s, found, number) for number in kept],
         title=_title(p, s, len(chosen), len(np.unique(codes[codes >= 0]))),
         measure=name,
         unit="point",
         brief=f"{_short(p, name)} others − own" if s.gap else p.measure_title(name),
         difference=s.gap or s.view == "B−A",
         over=_over(p, s, codes),
-        warning=_warning(p, s, chosen),
+        warning="; ".join(
+            words for words in (_warning(p, s, chosen), _other_points(p, s)) if words
+        ),
         note=_note(p, s, found),
     )
 
@@ -135,6 +138,18 @@ def _curves(found: Sequence[GroupCurves], gap: bool) -> list[Curve]:
     if len(parts) < 2:
         return parts[0]
     return [difference(a, b, b.label) for a, b in zip(*parts, strict=True)]
+
+
+def _behind(
+    p: Project, s: Selection, found: Sequence[GroupCurves], number: int
+) -> tuple[Behind, ...]:
+    """What stands behind a curve, of each model."""
+    sides = p.models(s.view)
+    curves = [_shown(one, s.gap)[number] for one in found]
+    return tuple(
+        Behind(side if len(sides) > 1 else "", curve.pairs, curve.examples)
+        for side, curve in zip(sides, curves, strict=True)
+    )
 
 
 def _compared(p: Project, s: Selection) -> tuple[Space, ...]:
@@ -165,6 +180,12 @@ def _warning(p: Project, s: Selection, chosen: list[int]) -> str:
     who = ", ".join(labels) if len(labels) < 3 else text.many(len(labels), "group")
     where = f"layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}"
     return f"t-SNE shows the opposite of {_short(p, compared[1])} for {who} in {where}"
+
+
+def _other_points(p: Project, s: Selection) -> str:
+    """Says of B − A that the models' points are not the same ones."""
+    own = s.view == "B−A" and not p.points.shared
+    return "A and B have points of their own: the groups differ" if own else ""
 
 
 def _short(p: Project, name: Space) -> str:
@@ -217,6 +238,11 @@ def _count(found: GroupCurves, number: int) -> str:
         return ""
     taken, size = found.taken[number], found.sizes[number]
     return f"{size:,}" if taken == size else f"{taken:,} of {size:,}"
+
+
+def _counted(found: Sequence[GroupCurves], number: int) -> str:
+    """The points of a group; of each model, A first, where they have other ones."""
+    return " | ".join(dict.fromkeys(_count(one, number) for one in found))
 
 
 def _shown(found: GroupCurves, gap: bool) -> list[Curve]:

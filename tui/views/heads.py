@@ -147,7 +147,13 @@ def _units(p: Project, s: Selection) -> tuple[Floats, Ints, frozenset[int] | Non
 def _over(p: Project, s: Selection, unit: str, examples: int, units: int) -> str:
     if s.scope == "example":
         return "this pair" if unit == "pair" else "this example"
-    some = many(examples, f"{s.scope} example")
-    counted = f"all {many(examples, 'example')}" if s.scope == "all" else some
+    scope = p.scope(s)
+    there = p.limits.examples if scope is None else len(scope)
+    what = "example" if scope is None else f"{s.scope} example"
+    if not examples:
+        return f"undefined in {'all ' if there > 1 else ''}{many(there, what)}"
     pairs = f", {many(units, 'pair')}" if unit == "pair" else ""
-    return f"mean of {counted}{pairs}"
+    if examples < there:
+        return f"mean of {examples:,} of {many(there, what)}{pairs} (others undefined)"
+    every = "all " if scope is None else ""
+    return f"mean of {every}{many(examples, what)}{pairs}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from collateral import Collateral
 
+from .. import pieces
 from ..state import Selection
 from .answers import Ints, ItemRows, Side, Tag, Verdict
 
@@ -62,6 +63,31 @@ def _columns(p: Project) -> tuple[ItemColumn, ...]:
 def items(p: Project, example: int) -> ItemRows:
     """The items of an example; of two files, one row for what is the same item in both."""
     return p.once(("items", example), lambda: _items(p, example))
+
+
+def joined(p: Project, example: int, found: ItemRows, number: int) -> str:
+    """The tokens of an item as people read them."""
+    start, stop = found.tokens[number].tolist()
+    return pieces.joined(p.pieces(example)[start:stop])
+
+
+def readable(
+    p: Project, example: int, found: ItemRows, number: int, column: ItemColumn, words: str
+) -> str:
+    """The words in a column of an item; tokens as people read them."""
+    known = p.a.meta
+    if column.kind != "text":
+        return words
+    if column.role == "text":
+        start, stop = found.tokens[number].tolist()
+        texts = p.tokens(example).texts[start:stop]
+        own = not words or " ".join(texts) == words
+        return joined(p, example, found, number) if own else words
+    if known.item != "token":
+        return words
+    if column.role == "prediction":
+        return pieces.one(words, known.tokens)
+    return pieces.choices(words, known.tokens) if column.part == "more" else words
 
 
 def owned(p: Project, side: Side) -> tuple[Ints, Ints]:

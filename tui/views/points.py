@@ -133,10 +133,14 @@ def point_words(p: Project, side: Side, point: int, colouring: str) -> str:
     table, column = column_of(file, colouring)
     value = table.cell(column, row if table is file.points else example) if column else None
     what = f" · {column} {_words(value)}" if column else ""
-    token, words = int(p.points.tokens[point, 0]), str(file.points.cell("text", row))
-    if words == p.tokens(example).texts[token]:
-        words = p.pieces(example)[token]
-    return f"{words}{what} · {name} {sentence}"
+    return f"{point_text(p, side, point)}{what} · {name} {sentence}"
+
+
+def point_text(p: Project, side: Side, point: int) -> str:
+    """The text of a point; if that is a token, as people read it."""
+    words = str(p.file(side).points.cell("text", p.point_row(side, point)))
+    example, token = int(p.points.examples[point]), int(p.points.tokens[point, 0])
+    return p.pieces(example)[token] if words == p.tokens(example).texts[token] else words
 
 
 def _words(value: object) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from collateral.analysis.heads import ranked
 
 from ... import state, text
-from ...out import copying
+from ...out import copying, weights
+from ...out.export import Data
 from ...pane import Context
 from ...plots.bar import bar
 from ...plots.canvas import Canvas
@@ -177,8 +178,12 @@ class Links(Way):
         return frozenset({"more", "less"})
 
     def copy(self, c: Context) -> str:
+        """What the head under the cursor gives the pair of tokens."""
+        return copying.link(c, _links(c))
+
+    def data(self, c: Context) -> Data:
         """What every head gives the pair of tokens."""
-        return copying.links(c, _links(c))
+        return weights.links(c, _links(c))
 
 
 def _one(c: Context) -> AttentionGrid:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import state, text
+from ...out import weights
+from ...out.export import Data
 from ...pane import Context
 from ...plots.canvas import Canvas
 from ...plots.heatmap import scroll
 from ...plots.scale import Scale, legend
+from ...refusal import Refused
 from ...state import Selection
 from ...views import attention as attention_views
 from ...views.answers import Floats, Missing
@@ -143,15 +146,23 @@ class Overview(Way):
     def _tiles(self, c: Context, plan: _Plan) -> dict[tuple[int, int], Floats]:
         """The heads in sight, each as small as its tile."""
         found = {}
-        heads = c.project.limits.kind(c.selection.kind).heads
-        for row in range(plan.top, min(plan.top + plan.down, plan.count[1])):
-            layer = row if self._all else c.selection.head_layer
+        for layer, head in self._heads(c, plan):
             whole = attention_views.thumbnails(c.project, c.selection, layer, _resolution(c))
-            for column in range(plan.left, min(plan.left + plan.across, plan.count[0])):
-                head = column if self._all else row * plan.count[0] + column
-                if head < heads:
-                    found[layer, head] = attention_views.largest_of(whole[head], *plan.side)
+            found[layer, head] = attention_views.largest_of(whole[head], *plan.side)
         return found
+
+    def _heads(self, c: Context, plan: _Plan) -> list[tuple[int, int]]:
+        """Layer and head of each tile in sight."""
+        places = [
+            (row, column)
+            for row in range(plan.top, min(plan.top + plan.down, plan.count[1]))
+            for column in range(plan.left, min(plan.left + plan.across, plan.count[0]))
+        ]
+        if self._all:
+            return places
+        layer, heads = c.selection.head_layer, c.project.limits.kind(c.selection.kind).heads
+        numbers = [row * plan.count[0] + column for row, column in places]
+        return [(layer, head) for head in numbers if head < heads]
 
     def _place(self, plan: _Plan, layer: int, head: int) -> tuple[int, int]:
         """Upper left cell of a tile."""
@@ -257,6 +268,12 @@ class Overview(Way):
     def copy(self, c: Context) -> str:
         """The chosen head's name."""
         return c.selection.head_name
+
+    def data(self, c: Context) -> Data:
+        """All weights of the heads in sight, in full."""
+        if self._plan is None:
+            raise Refused("The heads are not drawn yet.")
+        return weights.heads(c, self._heads(c, self._plan))
 
     def click(self, c: Context, x: int, y: int) -> Selection:
         """The head that was clicked."""

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from ... import text
 from ...actions import PaneName
-from ...out import tables
 from ...out.export import Data
 from ...pane import Context, Pane
 from ...plots.canvas import Canvas
@@ -83,7 +82,10 @@ class AttentionPane(Pane):
         "zero.\n\n"
         "`w` multiplies each weight by the length of the **value** that the head passes on for "
         "that key, ‖f(x)‖ (Kobayashi et al. 2020): a token that is attended to but adds next to "
-        "nothing, often [SEP], then fades. Rows no longer sum to 1."
+        "nothing, often [SEP], then fades. Rows no longer sum to 1.\n\n"
+        "`y` copies the weight under the cursor with its tokens (in the map all edges of the "
+        "chosen token, in the list of heads the weight of the chosen head, in the bird's-eye "
+        "views that head's name)."
     )
 
     def __init__(self) -> None:
@@ -174,5 +176,5 @@ class AttentionPane(Pane):
         return self._way(c).copy(c)
 
     def data(self, c: Context) -> Data:
-        """A row per weight."""
-        return tables.attention(c)
+        """What the way shows, a row per weight."""
+        return self._way(c).data(c)

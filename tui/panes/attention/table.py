@@ -6,23 +6,28 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import state, text
+from ...out import copying
 from ...pane import Context
 from ...plots.arrows import strongest
 from ...plots.bar import bar
 from ...plots.canvas import Canvas, Ink
 from ...plots.heatmap import scroll
 from ...plots.table import Column, Table, table
+from ...refusal import Refused
 from ...state import Selection
 from ...views.answers import AttentionGrid
 from ...views.attention import edges_of
-from .way import SHARE_STEPS, SHARES, Way, cursor, grid_of, grid_title, kept_words, step_share
+from .way import SHARE_STEPS, SHARES, Way, grid_of, grid_title, kept_words, step_share
 
 _AROUND = 1000
 """Edges that are sorted before and behind those in sight."""
 
 
 class EdgeTable(Way):
-    """The edges, the largest first; scrolls over all of them."""
+    """The edges, the largest first; scrolls over all of them.
+
+    The cursor is on the chosen edge; if that is not in the list, on the first row in sight.
+    """
 
     def __init__(self) -> None:
         self._top = 0
@@ -30,9 +35,12 @@ class EdgeTable(Way):
         self._edges: _Sorted | None = None
 
     def title(self, c: Context) -> list[str]:
-        """The head or heads; what is left over of the chosen row."""
+        """The head or heads; what is left over of the row under the cursor."""
         grid = grid_of(c)
-        return grid_title(c, grid, kept_words(c, grid, cursor(c, grid)[0]))
+        query = None
+        if grid.kept is not None and len(self._sorted(c, grid)):
+            query = self._edge(c, grid, self._at(c, grid))[0]
+        return grid_title(c, grid, kept_words(c, grid, query))
 
     def _sorted(self, c: Context, grid: AttentionGrid) -> _Sorted:
         """The edges that are shown; made once per grid and share."""
@@ -48,8 +56,7 @@ class EdgeTable(Way):
         canvas = Canvas(width, height, ascii_only=c.look.ascii)
         edges = self._sorted(c, grid)
         room = max(1, height - 2)
-        chosen = self._chosen(c, grid)
-        self._top = scroll(self._top, chosen, room, len(edges))
+        self._top = scroll(self._top, self._chosen(c, grid), room, len(edges))
         places = edges.between(self._top, self._top + room).tolist()
         columns = _columns(grid, edges, self._top + room, width)
         taken = sum(column.width or 0 for column in columns) + len(columns)
@@ -65,7 +72,7 @@ class EdgeTable(Way):
             height - 1,
             total=len(edges),
             first=self._top,
-            cursor=-1 if chosen is None else chosen,
+            cursor=self._at(c, grid) if len(edges) else -1,
             top=self._top,
             focused=c.focused,
         )
@@ -102,13 +109,18 @@ class EdgeTable(Way):
             return None
         return self._sorted(c, grid).rank(query * grid.weights.shape[1] + key)
 
+    def _at(self, c: Context, grid: AttentionGrid) -> int:
+        """Place of the cursor in the sorted list."""
+        chosen, count = self._chosen(c, grid), len(self._sorted(c, grid))
+        return state.clamp(self._top, count) if chosen is None else chosen
+
     def move(self, c: Context, dx: int, dy: int) -> Selection:
         """The next edge in the list."""
         grid = grid_of(c)
-        chosen = self._chosen(c, grid)
         count = len(self._sorted(c, grid))
-        place = 0 if chosen is None else state.clamp(chosen + dy, count)
-        return self._choose(c, grid, place) if count else c.selection
+        if not count:
+            return c.selection
+        return self._choose(c, grid, state.clamp(self._at(c, grid) + dy, count))
 
     def act(self, c: Context, name: str) -> Selection | None:
         """More or fewer edges."""
@@ -125,9 +137,21 @@ class EdgeTable(Way):
         return self._choose(c, grid, place)
 
     def _choose(self, c: Context, grid: AttentionGrid, place: int) -> Selection:
-        flat = int(self._sorted(c, grid).between(place, place + 1)[0])
-        query, key = divmod(flat, grid.weights.shape[1])
+        query, key = self._edge(c, grid, place)
         return state.choose_tokens(c.selection, int(grid.rows[query]), int(grid.columns[key]))
+
+    def _edge(self, c: Context, grid: AttentionGrid, place: int) -> tuple[int, int]:
+        """Row and column of the edge in a place of the sorted list."""
+        flat = int(self._sorted(c, grid).between(place, place + 1)[0])
+        query, key = divmod(flat, int(grid.weights.shape[1]))
+        return query, key
+
+    def copy(self, c: Context) -> str:
+        """The edge under the cursor."""
+        grid = grid_of(c)
+        if not len(self._sorted(c, grid)):
+            raise Refused("No edge is in the table; E chooses which, + shows more.")
+        return copying.edge(c, grid, *self._edge(c, grid, self._at(c, grid)))
 
 
 class _Sorted:
@@ -152,11 +176,12 @@ class _Sorted:
             self._size[~edges_of(grid, wanted).ravel()] = -2.0
         self._count = int(np.count_nonzero(self._size > -2.0))
         self._from, self._order = 0, np.zeros(0, dtype=np.int64)
-        what = "edges" if grid.kept is None else "edges kept"
+        edges = text.many(self._count, "edge")
+        what = edges if grid.kept is None else f"{edges} kept"
         whole = "each row" if grid.kept is None else "what each row keeps"
         part = f", {share} % of {whole}" if share < 100 else ""
         of = f' of "{wanted}"' if wanted else ""
-        self.words = f"{self._count:,} {what}{of}{part}, largest first  {grid.note}".rstrip()
+        self.words = f"{what}{of}{part}, largest first  {grid.note}".rstrip()
 
     def __len__(self) -> int:
         return self._count

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import state
-from ...out import copying
+from ...out import copying, weights
+from ...out.export import Data
 from ...pane import Context
 from ...plots.canvas import Canvas, Ink
 from ...plots.scale import Scale
@@ -74,6 +75,10 @@ class Way:
         grid = grid_of(c)
         return copying.edge(c, grid, *cursor(c, grid))
 
+    def data(self, c: Context) -> Data:
+        """A row per weight of the head or heads."""
+        return weights.attention(c)
+
 
 def grid_of(c: Context) -> AttentionGrid:
     """The weights that the selection is about.
@@ -90,8 +95,8 @@ def grid_of(c: Context) -> AttentionGrid:
 def grid_title(c: Context, grid: AttentionGrid, kept: str) -> list[str]:
     """Heads, way, and what about the numbers is not exact."""
     s = c.selection
-    weights = f"{s.attention_view} × ‖f(x)‖" if s.weighted else s.attention_view
-    parts = [attention_views.heads_words(c.project, s), weights]
+    shown = f"{s.attention_view} × ‖f(x)‖" if s.weighted else s.attention_view
+    parts = [attention_views.heads_words(c.project, s), shown]
     if s.hide_special:
         parts.append("specials hidden")
     return [*parts, *(words for words in (kept, grid.note) if words)]
