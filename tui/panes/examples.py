@@ -107,13 +107,13 @@ class ExamplesPane(Pane):
         self._sorts = ["", "id", "text", *[c.selection.sort] * len(sort_column), *judged]
         names = [c.project.example_head(row)[0].removeprefix(c.project.id_prefix) for row in rows]
         ids = _room_for_ids(names, self._width, c.look.marks.ellipsis)
+        short = _short_ids(names, ids, c.look.marks.ellipsis)
         marks = 2 if c.selection.marked and some else 1
         columns = [Column(width=marks), Column("id", width=ids), Column("text", flexible=True)]
         columns += [*sort_column, *_heads(c, c.project.sides, self._shown)]
         room = size[0] - 1 - sum((column.width or 0) + 1 for column in columns if column.width)
         cells = []
-        for row, name, value in zip(rows, names, sorts, strict=True):
-            shown = text.middle(name, ids, c.look.marks.ellipsis)
+        for row, shown, value in zip(rows, short, sorts, strict=True):
             first, judgements = self._row(c, row, shown, room)
             cells.append([*first, *[value] * len(sort_column), *judgements])
         return table(
@@ -191,10 +191,20 @@ _SHORT_ID = 8
 def _room_for_ids(names: Sequence[str], width: int, ellipsis: str) -> int:
     """Cells of the column of ids: a third of the list at most."""
     longest, most = max([2, *map(text.width, names)]), max(4, width // 3)
-    cut = {text.middle(name, most, ellipsis) for name in names}
+    cut = set(_short_ids(names, most, ellipsis))
     if longest > most and len(cut) < len(set(names)):
         most = min(most, _SHORT_ID)
     return min(longest, most)
+
+
+def _short_ids(names: Sequence[str], cells: int, ellipsis: str) -> list[str]:
+    """Ids in so many cells: of middle, start and end what tells most of them apart is kept."""
+    ways = [
+        [text.middle(name, cells, ellipsis) for name in names],
+        [text.end(name, cells, ellipsis) for name in names],
+        [text.cut(name, cells, ellipsis) for name in names],
+    ]
+    return max(ways, key=lambda shown: len(set(shown)))
 
 
 def _some_attended(c: Context) -> bool:

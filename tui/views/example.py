@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from collateral import Collateral, Table
 
 from .. import pieces
@@ -71,6 +73,25 @@ def _said(file: Collateral, row: int) -> Said:
         probability=number if isinstance(number, float) and number == number else None,
         correct=right if isinstance(right, bool) else None,
     )
+
+
+def probability_of(p: Project, side: Side) -> str | None:
+    """The label whose probability a model's column of the pairs holds; None if it is not one label.
+
+    It is the label that is predicted where the probability is above one half, and nowhere else.
+    """
+    return p.once(("probability of", side), lambda: _probability_of(p.file(side).pairs))
+
+
+def _probability_of(pairs: Table) -> str | None:
+    probability, prediction = pairs.with_role("probability"), pairs.with_role("prediction")
+    if probability is None or prediction is None or pairs.columns[prediction] != "categorical":
+        return None
+    numbers = np.asarray(pairs[probability], dtype=np.float64)
+    codes, labels = pairs.codes(prediction)
+    known = (codes >= 0) & np.isfinite(numbers) & (numbers != 0.5)
+    above, below = (set(codes[known & so].tolist()) for so in (numbers > 0.5, numbers < 0.5))
+    return labels[above.pop()] if len(above) == 1 and below and not above & below else None
 
 
 def _span_text(p: Project, pair: int, span: int) -> str:
