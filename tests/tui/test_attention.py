@@ -17,6 +17,7 @@ from tui.actions import footer
 from tui.pane import Context
 from tui.panes.attention import AttentionPane
 from tui.panes.attention.arrow_map import Map
+from tui.panes.attention.near import near
 from tui.panes.attention.overview import Overview
 from tui.panes.attention.table import _Sorted
 from tui.plots.arrows import MOST_LINES, arrows
@@ -46,6 +47,21 @@ def test_the_share_goes_up_and_down_from_what_is_shown() -> None:
     assert state.step_share(s, 95, -1).share == 90
     assert state.step_share(s, 100, 1).share == 100
     assert state.step_share(s, 50, -1).share == 50
+
+
+def test_edges_without_room_are_counted_in_words(compared: Project) -> None:
+    s = selection(compared, view="A", example=1, attention_view="map", query=3)
+    grid = compared.attention(s)
+    row = np.sort(grid.weights[3].astype(float))[::-1]
+    wanted = int(np.searchsorted(np.cumsum(row) / row.sum(), 0.95)) + 1
+    assert wanted > 6
+    part = near(grid, 3, None, 7, 0.95)
+    percent = round(100 * row[:6].sum() / row.sum())
+    assert part.note == f"6 of {wanted} edges fit: {percent} % of the row"
+    percent = round(100 * row[:wanted].sum() / row.sum())
+    enough = near(grid, 3, None, 20, 0.95)
+    assert enough.note == f"{wanted} of {len(row)} tokens: {percent} % of the row"
+    assert part.note in "\n".join(lines_of(AttentionPane(), compared, s, (60, 8)))
 
 
 def test_no_smaller_number_of_edges_makes_up_the_share(compared: Project) -> None:

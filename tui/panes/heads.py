@@ -107,7 +107,10 @@ class HeadsPane(Pane):
         if below > 1:
             note = "cells ×100" if drawn.numbers and not large else ""
             note = ", ".join(words for words in (note, self._by_hand(c)) if words)
-            colours = legend(look, scale, width - 2, note=note, beyond=scale.clips(found.values))
+            beyond = scale.clips(found.values)
+            colours = legend(
+                look, scale, width - 2, note=note, beyond=beyond, numbers=drawn.numbers
+            )
             canvas.blit(1, y + 1, colours)
             words = "  ".join(part for part in (_seen(drawn, layers, heads), found.over) if part)
             canvas.put(1, y + 2, text.cut(words, width - 2), look.muted)
@@ -293,6 +296,9 @@ def _mark_clipped(
         if place is None:
             continue
         x, y = place[0] + 1, place[1]
+        if drawn.numbers:  # right before its number
+            cells = range(place[0] + 1, place[0] + drawn.cell)
+            x = next((at - 1 for at in cells if canvas.char(at, y) != " "), x)
         if canvas.char(x, y) in (" ", *look.marks.shades):
             sign = "<" if found.values[layer, head] < scale.lo else ">"
             canvas.put(x, y, sign, canvas.ink(x, y))

@@ -79,7 +79,10 @@ class Links(Way):
             canvas.blit(self._grid_x, 1, self._grid.canvas)
             y = min(height - 1, 2 + self._grid.rows)
             note = "cells ×100" if self._grid.numbers else ""
-            canvas.blit(self._grid_x, y, legend(look, scale, width - self._grid_x, note=note))
+            colours = legend(
+                look, scale, width - self._grid_x, note=note, numbers=self._grid.numbers
+            )
+            canvas.blit(self._grid_x, y, colours)
         else:
             self._grid = None
         return canvas
