@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from collateral import Tokens
 from tests.factory import write_collateral
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, selection
 from tui import state
@@ -24,6 +25,7 @@ from tui.plots.arrows import MOST_LINES, arrows
 from tui.project import Project
 from tui.state import Selection
 from tui.views import attention as views
+from tui.views.answers import AttentionGrid
 
 
 def lines_of(
@@ -345,7 +347,29 @@ def test_the_table_shows_the_edges_of_some_tokens_only(words: str, compared: Pro
     assert [*zip(*np.nonzero(views.edges_of(grid, words)), strict=True)] == expected
     c = Context(compared, replace(s, attention_view="table"), PLAIN)
     drawn = AttentionPane().draw(c, 78, 16)
-    assert f'{len(expected)} edges of "{words}"' in drawn.text()
+    whole = all(
+        any(part.strip() in ("", label) for label in grid.labels) for part in (first, second)
+    )
+    which = f'"{words}"' if whole else f'tokens with "{words}"'
+    assert f"{len(expected)} edges of {which}" in drawn.text()
+
+
+def test_a_token_that_is_the_word_comes_before_those_that_contain_it() -> None:
+    texts = ("[CLS]", "He", "saw", "henry", "##he", "the", "[SEP]")
+    shown = ("[CLS]", "He", "saw", "henry", "·he", "the", "[SEP]")
+    tokens = Tokens(texts, np.zeros((7, 2), np.int32), np.zeros(7, bool), np.arange(7, dtype="i4"))
+    places = np.arange(7, dtype=np.int32)
+    grid = AttentionGrid(np.full((7, 7), 1 / 7, "f4"), tokens, places, places, False, "")
+    grid = replace(grid, pieces=shown)
+
+    def rows(words: str, some: AttentionGrid = grid) -> list[int]:
+        return np.flatnonzero(views.edges_of(some, words).all(axis=1)).tolist()
+
+    assert rows("he >") == [1] and views.edges_words(grid, "he >") == '"he >"'
+    assert rows("·HE >") == [4] and rows("##he >") == [4]
+    assert rows("hen >") == [3] and views.edges_words(grid, "hen >") == 'tokens with "hen >"'
+    hidden = replace(grid, rows=places[2:], columns=places[2:], weights=grid.weights[2:, 2:])
+    assert rows("he >", hidden) == [1, 2, 3]  # the word itself is not shown
 
 
 def test_minus_goes_back_from_the_matrix_the_way_that_plus_came(compared: Project) -> None:

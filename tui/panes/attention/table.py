@@ -14,7 +14,7 @@ from ...plots.heatmap import scroll
 from ...plots.table import Column, Table, table
 from ...state import Selection
 from ...views.answers import AttentionGrid
-from ...views.attention import edges_of
+from ...views.attention import edges_of, edges_words
 from .way import SHARE_STEPS, SHARES, Way, cursor, grid_of, grid_title, kept_words, step_share
 
 _AROUND = 1000
@@ -155,7 +155,7 @@ class _Sorted:
         what = "edges" if grid.kept is None else "edges kept"
         whole = "each row" if grid.kept is None else "what each row keeps"
         part = f", {share} % of {whole}" if share < 100 else ""
-        of = f' of "{wanted}"' if wanted else ""
+        of = f" of {edges_words(grid, wanted)}" if wanted else ""
         self.words = f"{self._count:,} {what}{of}{part}, largest first  {grid.note}".rstrip()
 
     def __len__(self) -> int:
