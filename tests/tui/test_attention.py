@@ -21,6 +21,7 @@ from tui.panes.attention.arrow_map import Map
 from tui.panes.attention.near import near
 from tui.panes.attention.overview import Overview
 from tui.panes.attention.table import _Sorted
+from tui.panes.attention.way import _nth
 from tui.plots.arrows import MOST_LINES, arrows
 from tui.project import Project
 from tui.state import Selection
@@ -154,7 +155,7 @@ def test_the_heads_of_a_pair_of_tokens_are_sorted(view: state.View, compared: Pr
     expected = {"A": a, "B": b, "B−A": b - a}[view]
     s = selection(compared, view=view, example=1, query=7, key=3, attention_view="heads")
     lines = lines_of(AttentionPane(), compared, s, (40, 16))
-    found = [line.replace("▸", " ").split()[1:3] for line in lines[2:14]]
+    found = [line.replace("▸", " ").split()[1:3] for line in lines[3:15]]
     assert len(found) == expected.size == len({head for head, _ in found})
     for head, number in found:
         layer, _, own = head.partition(".")
@@ -162,7 +163,7 @@ def test_the_heads_of_a_pair_of_tokens_are_sorted(view: state.View, compared: Pr
     sizes = [abs(signed(number)) for _, number in found]
     assert sizes == sorted(sizes, reverse=True)
     texts = compared.pieces(1)
-    assert lines[0].startswith(f"{texts[7]} 7 → {texts[3]} 3  {s.head_name} ")
+    assert lines[0].startswith(f"{texts[7]} 7 → {texts[3]} 3 (2 of 3)  {s.head_name} ")
 
 
 def test_walking_through_the_heads_of_a_pair(compared: Project) -> None:
@@ -185,12 +186,12 @@ def test_clicks_on_the_heads_of_a_pair(compared: Project) -> None:
     pane = AttentionPane()
     lines = lines_of(pane, compared, s, (70, 14))
     c = Context(compared, s, PLAIN)
-    for y in (2, 6, 11):
+    for y in (3, 6, 11):
         head = lines[y].replace("▸", " ").split()[1]
         assert pane.click(c, 6, y).head_name == head
     grid = pane.ways["heads"]._grid  # type: ignore[attr-defined]
     x, y = grid.place(2, 1)
-    assert pane.click(c, pane.ways["heads"]._grid_x + x, 1 + y).head_name == "2.1"  # type: ignore[attr-defined]
+    assert pane.click(c, pane.ways["heads"]._grid_x + x, 2 + y).head_name == "2.1"  # type: ignore[attr-defined]
     assert pane.click(c, 0, 0) == s
 
 
@@ -397,3 +398,34 @@ def test_the_footer_names_more_and_less_where_they_do_something(
     assert {"more": "+ more" in shown, "less": "- " in shown} == {
         name: name in works for name in ("more", "less")
     }
+
+
+def test_heads_by_weight_say_that_one_token_of_several_counts(compared: Project) -> None:
+    s = selection(compared, example=1, attention_view="heads", view="A")
+    (first, last), (pronoun, _) = compared.spans(s)
+    assert last - first == 3  # tch aiko vsky
+    pane = AttentionPane()
+    lines = lines_of(pane, compared, s, (90, 20))
+    assert lines[0].startswith(f"she {pronoun} → tch {first} (1st of 3 tokens)")
+    assert "metrics of pairs (4, t) take whole spans" in lines[1]
+    assert lines[2].split()[:2] == ["head", "weight"]
+    clicked = pane.click(Context(compared, s, PLAIN, True), 5, 3)
+    layer, head = lines[3].lstrip("▸").split()[1].split(".")
+    assert (clicked.head_layer, clicked.head) == (int(layer), int(head))
+    third = state.choose_tokens(s, pronoun, last - 1)
+    assert "(3rd of 3 tokens)" in lines_of(pane, compared, third, (90, 20))[0]
+    other = state.choose_tokens(s, pronoun, pronoun + 1)
+    lines = lines_of(pane, compared, other, (90, 20))
+    assert "(" not in lines[0] and lines[1].split()[:2] == ["head", "weight"]
+    words = compared.tokens(1).words
+    inside = next(n for n in range(last, len(words) - 1) if words[n] == words[n + 1] >= 0)
+    piece = lines_of(pane, compared, state.choose_tokens(s, pronoun, inside + 1), (90, 20))
+    assert "(2nd of 2 pieces)" in piece[0]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st")],
+)
+def test_ordinal_numbers(number: int, expected: str) -> None:
+    assert _nth(number) == expected

@@ -110,6 +110,14 @@ def _label(table: Table, role: str, row: int) -> str | None:
     return None if value is None else str(value)
 
 
+def token_place(p: Project, example: int, token: int) -> str:
+    """Where a token stands: "7", or "source 7", "target 0" where there are both."""
+    source = p.source(example)
+    if source is None:
+        return str(token)
+    return f"source {token}" if token < source else f"target {token - source}"
+
+
 # -- what lists say of it -------------------------------------------------------------------
 
 

@@ -154,9 +154,11 @@ class Everything(Provider):
 
     def _tokens(self, project: Project, s: Selection) -> Iterator[_Entry]:
         """The tokens of the example that are queries of this kind of attention."""
+        from ..views.example import token_place
+
         shown_pieces = project.pieces(s.example)
         for token in project.kind_tokens(s.example, s.kind)[0]:
-            words = f"token {token} {clean(shown_pieces[token])}"
+            words = f"token {token_place(project, s.example, token)} {clean(shown_pieces[token])}"
             chosen = state.choose_tokens(s, token, None)
             yield _Entry.of(words, "query of the attention", chosen, "attention")
 
