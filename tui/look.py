@@ -122,7 +122,7 @@ _CATEGORIES: dict[tuple[Depth, bool], tuple[str, ...]] = {
     ("16", True): _ramp("bright_cyan yellow bright_green magenta bright_yellow bright_red"),
     ("16", False): _ramp("blue yellow green magenta cyan red"),
 }
-_GLYPHS = "●■▲◆✚✖○□△◇▼◀▶▽◁▷◐◧◑◨◒◓◢◤◣◥"
+_GLYPHS = "●■▲◆✚✖○□△◇▼◀▶▽◁▷◐◧◑◨◒◓◢◤◣◥◈⊞⊕⊠⊗⊟⊘⊡◩◪◍✶"
 _GLYPHS_ASCII = "ox+#%=&@~^"
 _LETTERS = "abcdefghijklmnpqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ROLES: dict[tuple[Depth, bool], dict[str, str]] = {

@@ -14,6 +14,7 @@ from tests.factory import write_collateral
 from tests.tui.handmade import Recipe
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, selection
 from tui import state
+from tui.commands import COMMANDS
 from tui.look import Look
 from tui.pane import Context
 from tui.panes.heads import HeadsPane
@@ -204,3 +205,21 @@ def test_the_first_head_of_a_large_file_stands_out_among_its_first_examples(
     means = np.abs(values[:5].astype(np.float64).mean(axis=0))
     assert heads.standing_out(fresh, s) == np.unravel_index(means.argmax(), means.shape)
     assert not fresh.has(heads._key(fresh, s))
+
+
+def test_metrics_without_any_number_are_passed_over(tmp_path: Path) -> None:
+    some, none = np.full((3, 2, 2), 0.5), np.full((3, 2, 2), np.nan)
+    part = none.copy()
+    part[2, 1, 1] = 0.25
+    path = Recipe(metrics={"a": some, "b": none, "c": part, "d": none}).write(
+        tmp_path / "f.msgpack"
+    )
+    project = Project.open([path])
+    s = selection(project, metric="a")
+    assert COMMANDS["metric"](project, s).metric == "c"
+    assert COMMANDS["metric"](project, replace(s, metric="c")).metric == "a"
+    assert COMMANDS["previous-metric"](project, s).metric == "c"
+    assert COMMANDS["metric"](project, replace(s, metric="b")).metric == "c"  # it can be chosen
+    empty = Recipe(metrics={"b": none, "d": none}).write(tmp_path / "g.msgpack")
+    project = Project.open([empty])
+    assert COMMANDS["metric"](project, selection(project, metric="b")).metric == "d"

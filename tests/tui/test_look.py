@@ -100,7 +100,7 @@ def test_categories_differ_by_glyph_and_not_only_by_colour(look: Look) -> None:
     if look.depth != "none":
         assert len({colour for colour, _ in drawn[:7]}) == 7
     if not look.ascii:  # letters would look like text
-        assert not any(glyph.isalnum() for _, glyph in drawn[:26])
+        assert not any(glyph.isalnum() for _, glyph in drawn[:38])
         assert all(text.width(glyph) == 1 for _, glyph in drawn)
         assert not {look.marks.star, look.marks.aim} & {glyph for _, glyph in drawn}
 

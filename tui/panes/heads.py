@@ -50,7 +50,9 @@ class HeadsPane(Pane):
         "beside the value is what a head would score that knows nothing (the file says what that "
         "is).\n\n"
         "Encoder-decoders have a grid per kind of attention: `K` goes from encoder to decoder to "
-        "cross-attention, `t` through the metrics of that kind."
+        "cross-attention, `t` through the metrics of that kind. It passes over those that are "
+        "undefined in all of the file, such as attention to separators where there are none; "
+        "`ctrl+p` chooses them too."
     )
 
     def __init__(self) -> None:

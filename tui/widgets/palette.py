@@ -124,10 +124,14 @@ class Everything(Provider):
                 yield _Entry(f"{title}{key}", action.help, None, name, name.replace("-", " "))
 
     def _selectable(self, project: Project, s: Selection) -> Iterator[_Entry]:
+        from ..views.heads import undefined
+
         for name, metric in project.metrics.items():
             chosen = state.choose_kind(s, project.limits, metric.attention)
             chosen = replace(chosen if chosen.kind != s.kind else s, metric=name)
-            yield _Entry.of(f"metric {project.metric_title(name)}", metric.meaning, chosen, "heads")
+            words = f"metric {project.metric_title(name)}"
+            words += " (undefined in all of the file)" * undefined(project, chosen, name)
+            yield _Entry.of(words, metric.meaning, chosen, "heads")
         for name in project.limits.colourings:
             title = project.colouring_title(name)
             words = f"colour by {name}" if name == title else f"colour by {name} ({title})"
