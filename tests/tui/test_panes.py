@@ -741,3 +741,22 @@ def test_the_legend_of_distances_has_their_values_at_the_layer(compared: Project
 def pane_text(project: Project, s: Selection, width: int) -> str:
     """What the distance pane shows."""
     return DistancePane().draw(Context(project, s, PLAIN, True), width, 18).text()
+
+
+@pytest.mark.parametrize("width", [40, 70])
+def test_a_click_on_a_heading_leaves_an_arrow_there(width: int, compared: Project) -> None:
+    pane = ExamplesPane()
+    s = selection(compared)
+    first = pane.draw(Context(compared, s, PLAIN, True), width, 8).text().split("\n")[0]
+    assert "↑" not in first and "↓" not in first
+    if width == 70:
+        assert "A, B: score" in pane.title(Context(compared, s, PLAIN, True))
+    for heading, name in (("A", "A."), ("B", "B."), ("id", "id")):
+        s = selection(compared)
+        for arrow in "↑↓":
+            c = Context(compared, s, PLAIN, True)
+            x = pane.draw(c, width, 8).text().split("\n")[0].index(heading)
+            s = pane.click(c, x, 0)
+            assert s.sort.removeprefix("-").startswith(name)
+            line = pane.draw(Context(compared, s, PLAIN, True), width, 8).text().split("\n")[0]
+            assert line.count(arrow) == 1 and re.search(rf"{heading} ?{arrow}", line)

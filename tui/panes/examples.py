@@ -69,7 +69,7 @@ class ExamplesPane(Pane):
         if s.sort and (wide or not self._own_sort):  # else its column says so
             parts.append(f"{'sorted by ' * wide}{s.sort.removeprefix('-')} {_arrow(c)}")
         elif self._shown[0] and c.project.two:
-            parts.append(c.project.score_title)
+            parts.append(f"{'A, B:' if wide else 'A/B'} {c.project.score_title}")
         return " · ".join(parts)
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
@@ -111,6 +111,10 @@ class ExamplesPane(Pane):
         marks = 2 if c.selection.marked and some else 1
         columns = [Column(width=marks), Column("id", width=ids), Column("text", flexible=True)]
         columns += [*sort_column, *_heads(c, c.project.sides, self._shown)]
+        columns = [
+            column if column in sort_column else _pointed(c, column, name)
+            for column, name in zip(columns, self._sorts, strict=True)
+        ]
         room = size[0] - 1 - sum((column.width or 0) + 1 for column in columns if column.width)
         cells = []
         for row, shown, value in zip(rows, short, sorts, strict=True):
@@ -265,6 +269,15 @@ def _sorted_column(
     title = _short_name(name, most - 1, c.look.marks.ellipsis) + _arrow(c)
     size = min(max(widest, text.width(title)), most)
     return cells, [Column(title, "right" if number else "left", width=size)]
+
+
+def _pointed(c: Context, column: Column, name: str) -> Column:
+    """A heading, with an arrow if the list is sorted by its column."""
+    if not name or name != c.selection.sort.removeprefix("-"):
+        return column
+    title = column.title + _arrow(c)
+    width = column.width and max(column.width, text.width(title))
+    return column._replace(title=title, width=width)
 
 
 def _short_name(name: str, cells: int, ellipsis: str) -> str:
