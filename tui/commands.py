@@ -10,6 +10,7 @@ from . import state
 from .refusal import Refused
 from .state import Selection
 from .views import attention as attention_views
+from .views import heads as head_views
 from .views import listing
 from .views.distances import pair_measures
 from .views.groups import of_points, spaces
@@ -42,7 +43,10 @@ def _cycle(field: str, options: str, what: str, step: int = 1) -> Command:
 
 
 def _metric(step: int) -> Command:
-    """Steps through the head metrics of the kind of attention that is shown."""
+    """Steps through the head metrics of the kind of attention that is shown.
+
+    Those without any number are passed over; the palette and ``--metric`` choose them all the same.
+    """
 
     def command(project: Project, s: Selection) -> Selection:
         metrics = project.limits.kind(s.kind).metrics
@@ -50,7 +54,10 @@ def _metric(step: int) -> Command:
             of_kind = f" of {s.kind} attention" if len(project.kinds) > 1 else ""
             count = "only one head metric" if metrics else "no head metric"
             raise Refused(f"There is {count}{of_kind} in the file.")
-        return replace(s, metric=state.after(s.metric, metrics, step))
+        at = metrics.index(s.metric) if s.metric in metrics else -step
+        order = [metrics[(at + step * (n + 1)) % len(metrics)] for n in range(len(metrics))]
+        shown = (name for name in order if not head_views.undefined(project, s, name))
+        return replace(s, metric=next(shown, order[0]))
 
     return command
 

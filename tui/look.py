@@ -122,7 +122,7 @@ _CATEGORIES: dict[tuple[Depth, bool], tuple[str, ...]] = {
     ("16", True): _ramp("bright_cyan yellow bright_green magenta bright_yellow bright_red"),
     ("16", False): _ramp("blue yellow green magenta cyan red"),
 }
-_GLYPHS = "●■▲◆✚✖○□△◇"
+_GLYPHS = "●■▲◆✚✖○□△◇▼◀▶▽◁▷◐◧◑◨◒◓◢◤◣◥◈⊞⊕⊠⊗⊟⊘⊡◩◪◍✶"
 _GLYPHS_ASCII = "ox+#%=&@~^"
 _LETTERS = "abcdefghijklmnpqrstuvwyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ROLES: dict[tuple[Depth, bool], dict[str, str]] = {
@@ -288,7 +288,8 @@ class Look(NamedTuple):
     def category(self, index: int) -> tuple[str, str]:
         """Return colour and glyph of a category; -1 is the unknown one.
 
-        Glyphs repeat only after sixty categories, colours after a few.
+        Glyphs repeat only after sixty categories, colours after a few. Letters, which look like
+        text, come last.
         """
         if index < 0:
             return self.muted.fg, self.marks.undefined

@@ -220,12 +220,15 @@ def valid(s: Selection, limits: Limits) -> Selection:
 
 
 def step_layer(s: Selection, limits: Limits, step: int) -> Selection:
-    """Moves the map by ``step`` hidden states; the head's layer goes along.
+    """Moves the map by ``step`` hidden states; the head's layer goes as many layers along.
 
-    Attention layer l reads hidden state l, so the last state, L, stays with attention layer L - 1.
+    Attention layer l reads hidden state l, so the last state, L, has attention layer L - 1: a head
+    of the map's layer stays one. A head of another layer keeps its distance, as far as there are
+    layers, so that a step back undoes a step.
     """
-    layer = clamp(s.layer + step, limits.layers + 1)
-    return dataclasses.replace(s, layer=layer, head_layer=clamp(layer, limits.kind(s.kind).layers))
+    layer, layers = clamp(s.layer + step, limits.layers + 1), limits.kind(s.kind).layers
+    moved = clamp(layer, layers) - clamp(s.layer, layers)
+    return dataclasses.replace(s, layer=layer, head_layer=clamp(s.head_layer + moved, layers))
 
 
 def step_head(s: Selection, limits: Limits, step: int) -> Selection:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from rich.cells import get_character_cell_size
 
-__all__ = ["clean", "clusters", "cut", "fit", "fitting", "many", "middle", "width"]
+__all__ = ["clean", "clusters", "cut", "end", "fit", "fitting", "many", "middle", "width"]
 
 _MARKS_PER_BASE = (
     2  # more than two marks on one letter is decoration, and overflows into other rows
@@ -228,14 +228,32 @@ def middle(text: str, cells: int, ellipsis: str = "…") -> str:
     if cells < 5 or _fits(text, cells):
         return cut(text, cells, ellipsis)
     start = cut(text, (cells + 1) // 2, ellipsis)
+    return start + _last(text, cells - width(start))
+
+
+def end(text: str, cells: int, ellipsis: str = "…") -> str:
+    """Return clean text of at most `cells` cells, cut at its start.
+
+    Args:
+        text: Anything; it is cleaned first.
+        cells: Room in cells.
+        ellipsis: A one-cell mark of the cut.
+    """
+    text = clean(text)
+    if _fits(text, cells):
+        return text
+    return ellipsis + _last(text, cells - 1) if cells > 0 else ""
+
+
+def _last(text: str, room: int) -> str:
+    """The last characters of clean text that there is room for."""
     kept: list[str] = []
-    room = cells - width(start)
-    for cluster, taken in reversed(clusters(text[-_most(cells) :])):
+    for cluster, taken in reversed(clusters(text[-max(1, _most(room)) :])):
         if taken > room:
             break
         kept.append(cluster)
         room -= taken
-    return start + "".join(reversed(kept))
+    return "".join(reversed(kept))
 
 
 def fit(

@@ -951,6 +951,46 @@ async def test_the_palette_finds_everything(
             assert getattr(session.selection, name) == value
 
 
+async def test_the_palette_ranks_what_was_typed_and_drops_what_is_not(
+    files: tuple[Path, Path],
+) -> None:
+    async with running(files) as session:
+        provider = Everything(session.screen)
+
+        async def hits(typed: str) -> list[str]:
+            found = [hit async for hit in provider.search(typed)]
+            return [hit.text or "" for hit in sorted(found, key=lambda hit: -hit.score)]
+
+        assert await hits("undo") == ["undo the last selection  (u)"]
+        texts = await hits("she")
+        assert texts and not any(BY_NAME["nearest"].help in text for text in texts)
+        ids, sentences = session.project.example_texts
+        with_she = {f"example {i}" for i, t in zip(ids, sentences, strict=True) if "she" in t}
+        assert with_she & set(texts)
+        said = [text for text in texts if "she" not in text.lower() and text not in with_she]
+        assert said == []  # nothing that only has these letters somewhere
+        assert (await hits("entrpy"))[0].startswith("metric")
+
+
+async def test_what_the_palette_selects_is_brought_in_sight(files: tuple[Path, Path]) -> None:
+    for size, small in (((80, 24), True), ((160, 45), False)):
+        async with running(files, size) as session:
+            provider = Everything(session.screen)
+            for typed, pane in (
+                ("metric entropy", "heads"),
+                ("colour by role", "map"),
+                ("group distances: pairs by", "distance"),
+                ("token 0", "attention"),
+                ("sort by score", "list"),
+            ):
+                await session.go("example")
+                found = [hit async for hit in provider.search(typed)]
+                found[0].command()
+                await session.settle()
+                assert session.screen.pane_widget(pane).display
+                assert (session.screen.active == pane) == small
+
+
 async def test_the_palette_begins_with_what_is_used_most_and_has_no_cursor_keys(
     files: tuple[Path, Path],
 ) -> None:

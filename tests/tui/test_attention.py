@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from collateral import Tokens
 from tests.factory import write_collateral
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, selection
 from tui import state
@@ -17,12 +18,15 @@ from tui.actions import footer
 from tui.pane import Context
 from tui.panes.attention import AttentionPane
 from tui.panes.attention.arrow_map import Map
+from tui.panes.attention.near import near
 from tui.panes.attention.overview import Overview
 from tui.panes.attention.table import _Sorted
+from tui.panes.attention.way import _nth
 from tui.plots.arrows import MOST_LINES, arrows
 from tui.project import Project
 from tui.state import Selection
 from tui.views import attention as views
+from tui.views.answers import AttentionGrid
 
 
 def lines_of(
@@ -46,6 +50,21 @@ def test_the_share_goes_up_and_down_from_what_is_shown() -> None:
     assert state.step_share(s, 95, -1).share == 90
     assert state.step_share(s, 100, 1).share == 100
     assert state.step_share(s, 50, -1).share == 50
+
+
+def test_edges_without_room_are_counted_in_words(compared: Project) -> None:
+    s = selection(compared, view="A", example=1, attention_view="map", query=3)
+    grid = compared.attention(s)
+    row = np.sort(grid.weights[3].astype(float))[::-1]
+    wanted = int(np.searchsorted(np.cumsum(row) / row.sum(), 0.95)) + 1
+    assert wanted > 6
+    part = near(grid, 3, None, 7, 0.95)
+    percent = round(100 * row[:6].sum() / row.sum())
+    assert part.note == f"6 of {wanted} edges fit: {percent} % of the row"
+    percent = round(100 * row[:wanted].sum() / row.sum())
+    enough = near(grid, 3, None, 20, 0.95)
+    assert enough.note == f"{wanted} of {len(row)} tokens: {percent} % of the row"
+    assert part.note in "\n".join(lines_of(AttentionPane(), compared, s, (60, 8)))
 
 
 def test_no_smaller_number_of_edges_makes_up_the_share(compared: Project) -> None:
@@ -136,7 +155,7 @@ def test_the_heads_of_a_pair_of_tokens_are_sorted(view: state.View, compared: Pr
     expected = {"A": a, "B": b, "B−A": b - a}[view]
     s = selection(compared, view=view, example=1, query=7, key=3, attention_view="heads")
     lines = lines_of(AttentionPane(), compared, s, (40, 16))
-    found = [line.replace("▸", " ").split()[1:3] for line in lines[2:14]]
+    found = [line.replace("▸", " ").split()[1:3] for line in lines[3:15]]
     assert len(found) == expected.size == len({head for head, _ in found})
     for head, number in found:
         layer, _, own = head.partition(".")
@@ -144,7 +163,7 @@ def test_the_heads_of_a_pair_of_tokens_are_sorted(view: state.View, compared: Pr
     sizes = [abs(signed(number)) for _, number in found]
     assert sizes == sorted(sizes, reverse=True)
     texts = compared.pieces(1)
-    assert lines[0].startswith(f"{texts[7]} 7 → {texts[3]} 3  {s.head_name} ")
+    assert lines[0].startswith(f"{texts[7]} 7 → {texts[3]} 3 (2 of 3)  {s.head_name} ")
 
 
 def test_walking_through_the_heads_of_a_pair(compared: Project) -> None:
@@ -167,12 +186,12 @@ def test_clicks_on_the_heads_of_a_pair(compared: Project) -> None:
     pane = AttentionPane()
     lines = lines_of(pane, compared, s, (70, 14))
     c = Context(compared, s, PLAIN)
-    for y in (2, 6, 11):
+    for y in (3, 6, 11):
         head = lines[y].replace("▸", " ").split()[1]
         assert pane.click(c, 6, y).head_name == head
     grid = pane.ways["heads"]._grid  # type: ignore[attr-defined]
     x, y = grid.place(2, 1)
-    assert pane.click(c, pane.ways["heads"]._grid_x + x, 1 + y).head_name == "2.1"  # type: ignore[attr-defined]
+    assert pane.click(c, pane.ways["heads"]._grid_x + x, 2 + y).head_name == "2.1"  # type: ignore[attr-defined]
     assert pane.click(c, 0, 0) == s
 
 
@@ -329,7 +348,29 @@ def test_the_table_shows_the_edges_of_some_tokens_only(words: str, compared: Pro
     assert [*zip(*np.nonzero(views.edges_of(grid, words)), strict=True)] == expected
     c = Context(compared, replace(s, attention_view="table"), PLAIN)
     drawn = AttentionPane().draw(c, 78, 16)
-    assert f'{len(expected)} edges of "{words}"' in drawn.text()
+    whole = all(
+        any(part.strip() in ("", label) for label in grid.labels) for part in (first, second)
+    )
+    which = f'"{words}"' if whole else f'tokens with "{words}"'
+    assert f"{len(expected)} edges of {which}" in drawn.text()
+
+
+def test_a_token_that_is_the_word_comes_before_those_that_contain_it() -> None:
+    texts = ("[CLS]", "He", "saw", "henry", "##he", "the", "[SEP]")
+    shown = ("[CLS]", "He", "saw", "henry", "·he", "the", "[SEP]")
+    tokens = Tokens(texts, np.zeros((7, 2), np.int32), np.zeros(7, bool), np.arange(7, dtype="i4"))
+    places = np.arange(7, dtype=np.int32)
+    grid = AttentionGrid(np.full((7, 7), 1 / 7, "f4"), tokens, places, places, False, "")
+    grid = replace(grid, pieces=shown)
+
+    def rows(words: str, some: AttentionGrid = grid) -> list[int]:
+        return np.flatnonzero(views.edges_of(some, words).all(axis=1)).tolist()
+
+    assert rows("he >") == [1] and views.edges_words(grid, "he >") == '"he >"'
+    assert rows("·HE >") == [4] and rows("##he >") == [4]
+    assert rows("hen >") == [3] and views.edges_words(grid, "hen >") == 'tokens with "hen >"'
+    hidden = replace(grid, rows=places[2:], columns=places[2:], weights=grid.weights[2:, 2:])
+    assert rows("he >", hidden) == [1, 2, 3]  # the word itself is not shown
 
 
 def test_minus_goes_back_from_the_matrix_the_way_that_plus_came(compared: Project) -> None:
@@ -357,3 +398,34 @@ def test_the_footer_names_more_and_less_where_they_do_something(
     assert {"more": "+ more" in shown, "less": "- " in shown} == {
         name: name in works for name in ("more", "less")
     }
+
+
+def test_heads_by_weight_say_that_one_token_of_several_counts(compared: Project) -> None:
+    s = selection(compared, example=1, attention_view="heads", view="A")
+    (first, last), (pronoun, _) = compared.spans(s)
+    assert last - first == 3  # tch aiko vsky
+    pane = AttentionPane()
+    lines = lines_of(pane, compared, s, (90, 20))
+    assert lines[0].startswith(f"she {pronoun} → tch {first} (1st of 3 tokens)")
+    assert "metrics of pairs (4, t) take whole spans" in lines[1]
+    assert lines[2].split()[:2] == ["head", "weight"]
+    clicked = pane.click(Context(compared, s, PLAIN, True), 5, 3)
+    layer, head = lines[3].lstrip("▸").split()[1].split(".")
+    assert (clicked.head_layer, clicked.head) == (int(layer), int(head))
+    third = state.choose_tokens(s, pronoun, last - 1)
+    assert "(3rd of 3 tokens)" in lines_of(pane, compared, third, (90, 20))[0]
+    other = state.choose_tokens(s, pronoun, pronoun + 1)
+    lines = lines_of(pane, compared, other, (90, 20))
+    assert "(" not in lines[0] and lines[1].split()[:2] == ["head", "weight"]
+    words = compared.tokens(1).words
+    inside = next(n for n in range(last, len(words) - 1) if words[n] == words[n + 1] >= 0)
+    piece = lines_of(pane, compared, state.choose_tokens(s, pronoun, inside + 1), (90, 20))
+    assert "(2nd of 2 pieces)" in piece[0]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st")],
+)
+def test_ordinal_numbers(number: int, expected: str) -> None:
+    assert _nth(number) == expected

@@ -292,6 +292,9 @@ def test_words_of_two_models_are_the_same_words(two: Project) -> None:
 
 
 MISTAKES: list[tuple[str, str, int]] = [
+    ("do = hotel", "There is no column do; did you mean domain?", 0),
+    ("word.go = hotel", "There is no column word.go; did you mean word.gold?", 0),
+    ("word.t = hotel", "There is no column word.t; did you mean word.text?", 0),
     ("domian = hotel", "There is no column domian; did you mean domain?", 0),
     ("correct and dimain > 1", "There is no column dimain; did you mean domain?", 12),
     ("zzz = 1", "There are: id, text, correct, score, domain, two words", 0),

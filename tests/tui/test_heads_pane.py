@@ -14,6 +14,8 @@ from tests.factory import write_collateral
 from tests.tui.handmade import Recipe
 from tests.tui.test_panes import LOOKS, PLAIN, check_canvas, selection
 from tui import state
+from tui.commands import COMMANDS
+from tui.look import Look
 from tui.pane import Context
 from tui.panes.heads import HeadsPane
 from tui.plots.bar import bar
@@ -23,9 +25,11 @@ from tui.state import Selection, set_range
 from tui.views import heads
 
 
-def lines_of(project: Project, s: Selection, size: tuple[int, int]) -> list[str]:
+def lines_of(
+    project: Project, s: Selection, size: tuple[int, int], look: Look = PLAIN
+) -> list[str]:
     """What a fresh pane shows, line by line."""
-    return HeadsPane().draw(Context(project, s, PLAIN, True), *size).text().splitlines()
+    return HeadsPane().draw(Context(project, s, look, True), *size).text().splitlines()
 
 
 @pytest.mark.parametrize("view", state.VIEWS)
@@ -88,10 +92,13 @@ def test_a_range_by_hand_holds_for_its_metric_and_marks_what_is_beyond(tmp_path:
     s = selection(project, metric="m", head_layer=1, head=1)
     s = set_range(s, "0.1 0.6")
     lines = lines_of(project, s, (60, 12))
-    assert lines[1].split()[:4] == ["0", "<", "5", "30"]
+    assert lines[1].split()[:4] == ["0", "<5", "30", "18"]
     assert ">" in lines[2].split()[1] and "90" in lines[2] and lines[2].count(">") == 1
     legend = next(line for line in lines if "range by hand" in line)
     assert "<.10" in legend and ">.60" in legend
+    plain = lines_of(project, s, (60, 12), Look("none"))
+    legend = next(line for line in plain if "range by hand" in line)
+    assert legend.split()[:3] == ["<.10", "to", ">.60"]  # the numbers stand for themselves
     other = "\n".join(lines_of(project, replace(s, metric="n"), (60, 12)))
     assert "range by hand" not in other
     assert set_range(s, "auto").head_range is None
@@ -198,3 +205,21 @@ def test_the_first_head_of_a_large_file_stands_out_among_its_first_examples(
     means = np.abs(values[:5].astype(np.float64).mean(axis=0))
     assert heads.standing_out(fresh, s) == np.unravel_index(means.argmax(), means.shape)
     assert not fresh.has(heads._key(fresh, s))
+
+
+def test_metrics_without_any_number_are_passed_over(tmp_path: Path) -> None:
+    some, none = np.full((3, 2, 2), 0.5), np.full((3, 2, 2), np.nan)
+    part = none.copy()
+    part[2, 1, 1] = 0.25
+    path = Recipe(metrics={"a": some, "b": none, "c": part, "d": none}).write(
+        tmp_path / "f.msgpack"
+    )
+    project = Project.open([path])
+    s = selection(project, metric="a")
+    assert COMMANDS["metric"](project, s).metric == "c"
+    assert COMMANDS["metric"](project, replace(s, metric="c")).metric == "a"
+    assert COMMANDS["previous-metric"](project, s).metric == "c"
+    assert COMMANDS["metric"](project, replace(s, metric="b")).metric == "c"  # it can be chosen
+    empty = Recipe(metrics={"b": none, "d": none}).write(tmp_path / "g.msgpack")
+    project = Project.open([empty])
+    assert COMMANDS["metric"](project, selection(project, metric="b")).metric == "d"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rich.color import Color, ColorSystem
 
+from tui import text
 from tui.look import PLAIN, Depth, Look, compact
 
 DEPTHS: tuple[Depth, ...] = ("truecolor", "256", "16", "none")
@@ -98,6 +99,10 @@ def test_categories_differ_by_glyph_and_not_only_by_colour(look: Look) -> None:
     assert all(len(glyph) == 1 for _, glyph in drawn)
     if look.depth != "none":
         assert len({colour for colour, _ in drawn[:7]}) == 7
+    if not look.ascii:  # letters would look like text
+        assert not any(glyph.isalnum() for _, glyph in drawn[:38])
+        assert all(text.width(glyph) == 1 for _, glyph in drawn)
+        assert not {look.marks.star, look.marks.aim} & {glyph for _, glyph in drawn}
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)

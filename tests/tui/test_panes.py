@@ -24,6 +24,7 @@ from tui.pane import Context, Pane
 from tui.panes import all_panes
 from tui.panes.attention import AttentionPane
 from tui.panes.attention.matrix import Matrix
+from tui.panes.distance import DistancePane
 from tui.panes.example import ExamplePane
 from tui.panes.examples import ExamplesPane
 from tui.panes.heads import HeadsPane
@@ -723,3 +724,39 @@ def test_goldens_on_disk_are_all_compared() -> None:
     names = {_golden_name(name, changes) for name, _, changes in GOLDENS}
     stored = {p.stem.removesuffix("-ascii") for p in Path(goldens.FOLDER).glob("pane-*.txt")}
     assert stored == names
+
+
+def test_the_legend_of_distances_has_their_values_at_the_layer(compared: Project) -> None:
+    for layer in range(4):
+        s = selection(compared, view="B−A", layer=layer)
+        found = compared.distance_view(s)
+        wide = pane_text(compared, s, 78)
+        for curve, count in zip(found.curves, found.counts, strict=True):
+            number = PLAIN.number(float(curve.mean[layer]), signed=True)
+            assert f"{curve.label} {number} ({count})" in wide
+        narrow = pane_text(compared, s, 30)
+        assert all(count in narrow for count in found.counts[:1])  # no room for numbers
+
+
+def pane_text(project: Project, s: Selection, width: int) -> str:
+    """What the distance pane shows."""
+    return DistancePane().draw(Context(project, s, PLAIN, True), width, 18).text()
+
+
+@pytest.mark.parametrize("width", [40, 70])
+def test_a_click_on_a_heading_leaves_an_arrow_there(width: int, compared: Project) -> None:
+    pane = ExamplesPane()
+    s = selection(compared)
+    first = pane.draw(Context(compared, s, PLAIN, True), width, 8).text().split("\n")[0]
+    assert "↑" not in first and "↓" not in first
+    if width == 70:
+        assert "A, B: score" in pane.title(Context(compared, s, PLAIN, True))
+    for heading, name in (("A", "A."), ("B", "B."), ("id", "id")):
+        s = selection(compared)
+        for arrow in "↑↓":
+            c = Context(compared, s, PLAIN, True)
+            x = pane.draw(c, width, 8).text().split("\n")[0].index(heading)
+            s = pane.click(c, x, 0)
+            assert s.sort.removeprefix("-").startswith(name)
+            line = pane.draw(Context(compared, s, PLAIN, True), width, 8).text().split("\n")[0]
+            assert line.count(arrow) == 1 and re.search(rf"{heading} ?{arrow}", line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,10 +17,12 @@ from tui.commands import COMMANDS
 from tui.look import Look
 from tui.pane import Context
 from tui.panes.example import ExamplePane
-from tui.panes.examples import ExamplesPane, _room_for_ids
+from tui.panes.examples import ExamplesPane, _room_for_ids, _short_ids
 from tui.panes.map import MapPane
+from tui.parts.pair_table import pair_table
 from tui.project import Project
 from tui.state import Selection
+from tui.views.example import _probability_of
 
 PLAIN = Look("truecolor")
 
@@ -164,6 +166,7 @@ def test_ids_that_tell_nothing_leave_the_room_to_the_text() -> None:
     apart = [f"{place}{'x' * 40}" for place in range(4)]
     assert _room_for_ids(alike, 60, "…") == 8
     assert _room_for_ids(apart, 60, "…") == 20
+    assert _room_for_ids(["blogs-one-0001", "blogs-two-0001"], 24, "…") == 8
     assert _room_for_ids(["a", "bb", "ccc"], 60, "…") == 3
 
 
@@ -190,3 +193,60 @@ def test_marks_are_gone_through_once_not_for_every_row(compared: Project) -> Non
     assert Counted.times <= 1
     assert compared.marked_examples(s) == {2, 5}
     assert sum(line.lstrip("▸│ ").startswith("+") for line in drawn.split("\n")) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "expected"),
+    [
+        (["blogs-one-0001", "blogs-two-0001"], 9, ["…one-0001", "…two-0001"]),
+        (["news-0001-train-set", "news-0002-train-set"], 10, ["news-0001…", "news-0002…"]),
+        (["validation-17", "validation-18"], 8, ["val…n-17", "val…n-18"]),
+        (["a", "bb"], 4, ["a", "bb"]),
+    ],
+)
+def test_ids_are_cut_where_they_are_alike(
+    names: list[str], cells: int, expected: list[str]
+) -> None:
+    assert _short_ids(names, cells, "…") == expected
+
+
+@pytest.mark.parametrize("words", ["日本語日本語日", "a\u0301bc\u0301d", "x", ""])
+def test_the_end_of_a_text_fits(words: str) -> None:
+    for cells in range(-1, 16):
+        shown = text.end(words, cells)
+        assert text.width(shown) <= max(cells, 0)
+        assert shown == text.clean(words) or text.clean(words).endswith(shown[1:])
+
+
+@pytest.mark.parametrize(
+    ("said", "numbers", "expected"),
+    [
+        ("yynn", (0.9, 0.6, 0.1, 0.36), "yes"),
+        ("nnyy", (0.9, 0.6, 0.1, 0.36), "no"),
+        ("yynn", (0.9, 0.6, 0.8, 0.7), None),  # of whatever is predicted
+        ("ynyn", (0.9, 0.6, 0.1, 0.36), None),
+        ("yyyy", (0.9, 0.6, 0.7, 0.8), None),  # of the label or of the prediction: who knows
+        ("??nn", (0.9, float("nan"), 0.2, 0.1), None),
+    ],
+)
+def test_of_what_a_probability_is(
+    said: str, numbers: tuple[float, ...], expected: str | None
+) -> None:
+    class Pairs(dict[str, tuple[float, ...]]):
+        columns: ClassVar = {"p": "continuous", "label": "categorical"}
+
+        def with_role(self, role: str) -> str:
+            return {"probability": "p", "prediction": "label"}[role]
+
+        def codes(self, name: str) -> tuple[Any, tuple[str, ...]]:
+            return np.array(["yn".find(letter) for letter in said]), ("yes", "no")
+
+    assert _probability_of(Pairs(p=numbers)) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("height", "heading"), [(2, "pair (+1 more)"), (3, "pair  ")])
+def test_pairs_out_of_sight_are_counted(compared: Project, height: int, heading: str) -> None:
+    s = selection(compared, example=1)
+    assert len(compared.pairs_of(1)) == 2
+    picture = pair_table(Context(compared, s, PLAIN), 78, height).canvas.text()
+    assert picture.split("\n")[0].strip().startswith(heading)

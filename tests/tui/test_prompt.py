@@ -12,6 +12,7 @@ from tests.tui.pilot import Session, running
 from tui.commands import Refused
 from tui.editing import Completion, Editor, among, picture
 from tui.look import Look
+from tui.palette_words import fit
 
 
 def typed(editor: Editor, *keys: str) -> Editor:
@@ -200,3 +201,27 @@ async def test_a_click_elsewhere_ends_the_question(files: tuple[Path, Path]) -> 
         await session.pilot.click(offset=(5, 10))
         await session.settle()
         assert "number:" not in session.text() and taken == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "words", "score", "marked"),
+    [
+        ("undo", "undo the last selection", 5.0, "undo"),
+        ("her", "token 3 her", 4.0, "her"),
+        ("her", "token 3 hers", 3.0, "her"),
+        ("HER", "colour by other", 2.0, "her"),
+        ("her", "other, her", 4.0, "her"),
+        ("by head", "head metric by value", 1.5, "headby"),
+        ("undo", "intensity under a good uniform", 0.0, ""),
+        ("him", "which item", 0.0, ""),
+        ("entrpy", "metric entropy", 0.9 * 6 / 7, "entrpy"),
+        ("", "anything", 0.0, ""),
+        ("i", "\u0130", 2.0, ""),
+    ],
+)
+def test_how_well_words_fit_what_was_typed(
+    typed: str, words: str, score: float, marked: str
+) -> None:
+    found, places = fit(typed, words)
+    assert found == pytest.approx(score)
+    assert "".join(words[place] for place in places) == marked

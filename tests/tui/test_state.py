@@ -124,8 +124,19 @@ def test_a_selection_cannot_be_changed_in_place() -> None:
     ],
 )
 def test_step_layer(layer: int, step: int, expected: int, head_layer: int) -> None:
-    s = state.step_layer(replace(START, layer=layer, head=2), LIMITS, step)
+    start = replace(START, layer=layer, head_layer=min(layer, 2), head=2)
+    s = state.step_layer(start, LIMITS, step)
     assert (s.layer, s.head_layer, s.head) == (expected, head_layer, 2)
+
+
+@given(st.integers(0, 3), st.integers(0, 2), st.sampled_from([-1, 1]))
+def test_a_step_back_undoes_a_step_of_the_layer(layer: int, head_layer: int, step: int) -> None:
+    start = replace(START, layer=layer, head_layer=head_layer)
+    there = state.step_layer(start, LIMITS, step)
+    assert abs(there.head_layer - head_layer) <= 1  # never thrown to the map's layer
+    moved = min(layer + step, 2) - min(layer, 2)
+    if 0 <= layer + step <= 3 and 0 <= head_layer + moved <= 2:  # else it stops at the edge
+        assert state.step_layer(there, LIMITS, -step) == start
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ from tui.panes.map import MapPane
 from tui.parts import map_points
 from tui.project import Project
 from tui.state import Selection
+from tui.views import opening
 from tui.views.answers import Missing, Side
 
 Opened = Callable[..., Project]
@@ -613,6 +614,25 @@ def test_the_matrix_of_cross_attention_is_walked_through_to_its_edges(
     assert (s.query, s.key) == (19, 9)
     lines = shown(pane, project, s, (60, 20))
     assert any(". → </s>" in line and f"{weights[9, 9]:.4f}" in line for line in lines)
+    assert any(line.endswith("target 9 → source 9") for line in lines)  # 19 of all tokens
+    lines = shown(AttentionPane(), project, replace(s, attention_view="heads"), (60, 20))
+    assert lines[0].startswith(". target 9 → </s> source 9")
+    lines = shown(AttentionPane(), project, replace(s, attention_view="table"), (60, 130))
+    numbers = {tuple(map(int, re.findall(r" (\d+) \S", line)[-2:])) for line in lines[1:101]}
+    assert numbers == {(query, key) for query in range(10) for key in range(10)}
+
+
+def test_long_cross_attention_begins_as_a_matrix(
+    tasks: dict[str, Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tasks["translation-1"]
+    longest = max(map(len, project.kind_tokens(project.first_selection().example, "cross")))
+    assert longest <= 25 and project.first_selection().attention_view == "map"
+    monkeypatch.setattr(opening, "MAPPED", longest)
+    assert project.first_selection().attention_view == "map"
+    monkeypatch.setattr(opening, "MAPPED", longest - 1)
+    assert project.first_selection().attention_view == "matrix"
+    assert opening.first_selection(tasks["tagging-1"]).attention_view == "map"  # no cross-attention
 
 
 def test_the_map_and_the_table_of_cross_attention_tell_the_right_tokens(
@@ -640,7 +660,7 @@ def test_the_map_and_the_table_of_cross_attention_tell_the_right_tokens(
     order = [divmod(int(n), 10) for n in np.argsort(-weights.ravel(), kind="stable")]
     texts = project.tokens(1).texts
     for line, value, (query, key) in zip(lines[1:6], flat, order, strict=False):
-        words = [str(10 + query), texts[10 + query], "→", str(key), texts[key], f"{value:.3f}"]
+        words = [str(query), texts[10 + query], "→", str(key), texts[key], f"{value:.3f}"]
         assert line.replace("▸", " ").split()[1:7] == words
 
 
@@ -657,7 +677,7 @@ def test_a_map_with_more_tokens_than_rows_keeps_every_edge_in_sight(
         assert len(near.queries if key is not None else near.keys) <= 6
         assert [near.queries, near.keys][key is not None] == [4]
         text = "\n".join(shown(pane, project, s, (70, 8)))
-        assert re.search(r" of 10( tokens)?: \d+% ", text) and "↓" not in text
+        assert re.search(r" of (10 tokens|\d edges fit): \d+ % ", text) and "↓" not in text
 
 
 def test_titles_and_status_say_the_kind_where_there_are_several(

@@ -125,9 +125,23 @@ def find(p: Project, said: str, place: int = 0) -> Column:
     all_names = names(p)
     lower = {title.casefold(): name for name, title in reversed(titles(p).items())}
     lower |= {name.casefold(): name for name in all_names}
-    near = difflib.get_close_matches(said.casefold(), list(lower), 1, cutoff=0.6)
+    near = _begun(p, said.casefold(), lower)[:1]
+    near = near or difflib.get_close_matches(said.casefold(), list(lower), 1, cutoff=0.6)
     hint = f"; did you mean {lower[near[0]]}?" if near else f". There are: {listed(all_names)}."
     raise Mistake(f"There is no column {said}{hint}", place)
+
+
+def _begun(p: Project, said: str, lower: dict[str, str]) -> list[str]:
+    """The names, in small letters, that begin so; those with their table's noun are put among them.
+
+    Args:
+        said: what was typed, in small letters.
+        lower: the names that there are, by their small letters.
+    """
+    words = {noun: table for noun, table in nouns(p).items() if table in tables(p)}
+    for noun, table in words.items():
+        lower |= {f"{noun}.{name}".casefold(): f"{noun}.{name}" for name in _table(p, table, "A")}
+    return [name for name in lower if name.startswith(said)]
 
 
 def listed(words: list[str], most: int = 12) -> str:

@@ -10,9 +10,9 @@ from ..out import copying, tables
 from ..out.export import Data
 from ..pane import Context, Pane
 from ..plots.canvas import Canvas, Ink
-from ..plots.curves import Series, curves
+from ..plots.curves import Series, curves, legend_fits
 from ..plots.sparkline import sparkline
-from ..views.answers import DistanceView
+from ..views.answers import DistanceView, Floats
 
 
 class DistancePane(Pane):
@@ -49,7 +49,8 @@ class DistancePane(Pane):
         "have them. On the map the unit is its median distance; a t-SNE map exaggerates some gaps "
         "and hides others: believe it no further than its quality. Of more than 4,000 points a "
         "random sample is taken, always the same one.\n\n"
-        "The band is a 95 % interval from 1,000 bootstrap samples of examples (for points, to "
+        "The legend has the value of each group at the layer of the map, where there is room. The "
+        "band is a 95 % interval from 1,000 bootstrap samples of examples (for points, to "
         "first order); with one example there is none. Where many curves have little room, "
         "intervals stand at the chosen layer only, as upright lines, and only the largest groups "
         "are drawn. Differences are paired: both sides are taken from the same samples of "
@@ -84,12 +85,7 @@ class DistancePane(Pane):
         if height - warn < 5 or width < 24:
             self._sparklines(c, canvas, found, height - warn)
         else:
-            series = [
-                Series(curve.label, curve.mean, curve.low, curve.high, category, count, curve.pairs)
-                for category, curve, count in zip(
-                    found.categories, found.curves, found.counts, strict=True
-                )
-            ]
+            series = _series(c, found, width, height - warn)
             drawn = curves(
                 series,
                 c.look,
@@ -160,3 +156,24 @@ class DistancePane(Pane):
     def data(self, c: Context) -> Data:
         """The curves: a row per group and layer."""
         return tables.distances(c)
+
+
+def _series(c: Context, found: DistanceView, width: int, height: int) -> list[Series]:
+    """The curves; where the legend has room, with their values at the layer of the map."""
+    groups = [*zip(found.categories, found.curves, found.counts, strict=True)]
+    plain = [
+        Series(curve.label, curve.mean, curve.low, curve.high, category, count, curve.pairs)
+        for category, curve, count in groups
+    ]
+    valued = [
+        one._replace(n_text=_at(c, found, curve.mean) + (f" ({count})" if count else ""))
+        for one, (_, curve, count) in zip(plain, groups, strict=True)
+    ]
+    return valued if legend_fits(valued, c.look, width, height) else plain
+
+
+def _at(c: Context, found: DistanceView, mean: Floats) -> str:
+    """A group's value at the layer of the map."""
+    layer = c.selection.layer
+    value = float(mean[layer]) if layer < len(mean) else float("nan")
+    return c.look.number(value, signed=found.difference)

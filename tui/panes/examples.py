@@ -69,7 +69,7 @@ class ExamplesPane(Pane):
         if s.sort and (wide or not self._own_sort):  # else its column says so
             parts.append(f"{'sorted by ' * wide}{s.sort.removeprefix('-')} {_arrow(c)}")
         elif self._shown[0] and c.project.two:
-            parts.append(c.project.score_title)
+            parts.append(f"{'A, B:' if wide else 'A/B'} {c.project.score_title}")
         return " · ".join(parts)
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
@@ -107,13 +107,17 @@ class ExamplesPane(Pane):
         self._sorts = ["", "id", "text", *[c.selection.sort] * len(sort_column), *judged]
         names = [c.project.example_head(row)[0].removeprefix(c.project.id_prefix) for row in rows]
         ids = _room_for_ids(names, self._width, c.look.marks.ellipsis)
+        short = _short_ids(names, ids, c.look.marks.ellipsis)
         marks = 2 if c.selection.marked and some else 1
         columns = [Column(width=marks), Column("id", width=ids), Column("text", flexible=True)]
         columns += [*sort_column, *_heads(c, c.project.sides, self._shown)]
+        columns = [
+            column if column in sort_column else _pointed(c, column, name)
+            for column, name in zip(columns, self._sorts, strict=True)
+        ]
         room = size[0] - 1 - sum((column.width or 0) + 1 for column in columns if column.width)
         cells = []
-        for row, name, value in zip(rows, names, sorts, strict=True):
-            shown = text.middle(name, ids, c.look.marks.ellipsis)
+        for row, shown, value in zip(rows, short, sorts, strict=True):
             first, judgements = self._row(c, row, shown, room)
             cells.append([*first, *[value] * len(sort_column), *judgements])
         return table(
@@ -191,10 +195,20 @@ _SHORT_ID = 8
 def _room_for_ids(names: Sequence[str], width: int, ellipsis: str) -> int:
     """Cells of the column of ids: a third of the list at most."""
     longest, most = max([2, *map(text.width, names)]), max(4, width // 3)
-    cut = {text.middle(name, most, ellipsis) for name in names}
+    cut = set(_short_ids(names, most, ellipsis))
     if longest > most and len(cut) < len(set(names)):
         most = min(most, _SHORT_ID)
     return min(longest, most)
+
+
+def _short_ids(names: Sequence[str], cells: int, ellipsis: str) -> list[str]:
+    """Ids in so many cells: of middle, start and end what tells most of them apart is kept."""
+    ways = [
+        [text.middle(name, cells, ellipsis) for name in names],
+        [text.end(name, cells, ellipsis) for name in names],
+        [text.cut(name, cells, ellipsis) for name in names],
+    ]
+    return max(ways, key=lambda shown: len(set(shown)))
 
 
 def _some_attended(c: Context) -> bool:
@@ -255,6 +269,15 @@ def _sorted_column(
     title = _short_name(name, most - 1, c.look.marks.ellipsis) + _arrow(c)
     size = min(max(widest, text.width(title)), most)
     return cells, [Column(title, "right" if number else "left", width=size)]
+
+
+def _pointed(c: Context, column: Column, name: str) -> Column:
+    """A heading, with an arrow if the list is sorted by its column."""
+    if not name or name != c.selection.sort.removeprefix("-"):
+        return column
+    title = column.title + _arrow(c)
+    width = column.width and max(column.width, text.width(title))
+    return column._replace(title=title, width=width)
 
 
 def _short_name(name: str, cells: int, ellipsis: str) -> str:

@@ -50,7 +50,9 @@ class HeadsPane(Pane):
         "beside the value is what a head would score that knows nothing (the file says what that "
         "is).\n\n"
         "Encoder-decoders have a grid per kind of attention: `K` goes from encoder to decoder to "
-        "cross-attention, `t` through the metrics of that kind."
+        "cross-attention, `t` through the metrics of that kind. It passes over those that are "
+        "undefined in all of the file, such as attention to separators where there are none; "
+        "`ctrl+p` chooses them too."
     )
 
     def __init__(self) -> None:
@@ -107,7 +109,10 @@ class HeadsPane(Pane):
         if below > 1:
             note = "cells ×100" if drawn.numbers and not large else ""
             note = ", ".join(words for words in (note, self._by_hand(c)) if words)
-            colours = legend(look, scale, width - 2, note=note, beyond=scale.clips(found.values))
+            beyond = scale.clips(found.values)
+            colours = legend(
+                look, scale, width - 2, note=note, beyond=beyond, numbers=drawn.numbers
+            )
             canvas.blit(1, y + 1, colours)
             words = "  ".join(part for part in (_seen(drawn, layers, heads), found.over) if part)
             canvas.put(1, y + 2, text.cut(words, width - 2), look.muted)
@@ -293,6 +298,9 @@ def _mark_clipped(
         if place is None:
             continue
         x, y = place[0] + 1, place[1]
+        if drawn.numbers:  # right before its number
+            cells = range(place[0] + 1, place[0] + drawn.cell)
+            x = next((at - 1 for at in cells if canvas.char(at, y) != " "), x)
         if canvas.char(x, y) in (" ", *look.marks.shades):
             sign = "<" if found.values[layer, head] < scale.lo else ">"
             canvas.put(x, y, sign, canvas.ink(x, y))

@@ -233,7 +233,7 @@ class MapPane(Pane):
         y = rows - 1
         if self._box is not None:
             if self._box.on == number:
-                self._draw_box(canvas, left, self._box)
+                plot.rectangle(canvas, c.look, left, *self._box.rectangle)
                 canvas.put(left, y, text.fitting(_box_words(side, self._box), width), ink)
             return
         if c.focused and self._cursor_row(c, side) is not None and rows > 3:
@@ -250,13 +250,6 @@ class MapPane(Pane):
         """Row of the point under the cursor in a model's file; None without one."""
         row = c.project.point_row(side, self._cursor) if self._cursor >= 0 else -1
         return row if row >= 0 else None
-
-    def _draw_box(self, canvas: Canvas, left: int, box: _Box) -> None:
-        x, y, w, h = box.rectangle
-        canvas.restyle(left + x, y, w, 1, reverse=True)
-        canvas.restyle(left + x, y + h - 1, w, 1, reverse=True)
-        canvas.restyle(left + x, y, 1, h, reverse=True)
-        canvas.restyle(left + x + w - 1, y, 1, h, reverse=True)
 
     # -- keys -------------------------------------------------------------------------------
 

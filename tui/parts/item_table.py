@@ -56,6 +56,11 @@ class ItemTable:
         self._top = scroll(self._top, chosen, room, total)
         numbers = range(self._top, min(self._top + room, total))
         shown = _fitting(_layout(c, found, numbers, width), width - 1)
+        if shown and total > room:
+            first = shown[0].head
+            shown[0] = shown[0]._replace(
+                head=first._replace(title=_more(first.title, total - room))
+            )
         rows = [[_cell(c, found, number, part) for part in shown] for number in numbers]
         self._drawn = table(
             [part.head for part in shown],
@@ -88,6 +93,11 @@ class ItemTable:
         """The item in row ``y`` of the table."""
         row = self._drawn.hit(y) if self._drawn is not None else None
         return c.selection if row is None else self.choose(c, row)
+
+
+def _more(title: str, count: int) -> str:
+    """A heading of a table that has more rows than are seen."""
+    return f"{title} (+{count:,})".lstrip()
 
 
 def summary(c: Context) -> list[tuple[str, Ink]]:

@@ -100,7 +100,7 @@ def _steps(edges: Edges, scale: Scale, look: Look) -> NDArray[np.int32]:
 def draw_lines(
     canvas: Canvas, plan: Plan, edges: Edges, scale: Scale, look: Look, mesh: bool
 ) -> None:
-    """Draw the lines, weakest first; negative differences are dashed.
+    """Draw the lines, weakest first; negative differences are dashed, in ASCII dotted.
 
     A cell has the colour of the strongest edge through it. In a mesh, the map of all tokens, it
     also has the dots of edges of that colour only, so that strong lines stay lines; edges of one
@@ -110,7 +110,7 @@ def draw_lines(
     columns, rows = _trace(plan, edges, fine)
     steps = _steps(edges, scale, look)
     drawn = np.ones(columns.shape, dtype=bool)
-    if scale.diverging:
+    if scale.diverging and not look.ascii:
         # Each edge begins its dashes elsewhere, else those of a bundle join to columns.
         dash = (columns // fine[0] // 2 + np.arange(len(steps))[:, None]) % 2 == 0
         drawn = dash | (edges.weights >= 0)[:, None]
@@ -120,7 +120,7 @@ def draw_lines(
     owner = np.full((plan.rows, plan.across), -1)
     owner[cell] = which  # of several the last one stays: the strongest
     if look.ascii:
-        chars = _slopes(plan, edges)[np.maximum(owner, 0)]
+        chars = np.where(edges.weights < 0, ".", _slopes(plan, edges))[np.maximum(owner, 0)]
         chars[owner < 0] = " "
     else:
         dots = np.zeros((plan.rows * 4, plan.across * 2), dtype=bool)

@@ -281,7 +281,13 @@ def _draw_foot(canvas: Canvas, scale: Scale, note: str, beyond: str, look: Look)
 
 
 def _note(
-    query: int | None, key: int | None, share: float, plan: Plan, scale: Scale, drawn: int
+    query: int | None,
+    key: int | None,
+    share: float,
+    plan: Plan,
+    scale: Scale,
+    drawn: int,
+    look: Look,
 ) -> str:
     """Say in words which edges are drawn."""
     percent = round(100 * share)
@@ -294,7 +300,7 @@ def _note(
         words = f"edges: {percent} % of each row" + ("" if all_shown else " in sight")
     if drawn >= MOST_LINES:
         words = f"the strongest {drawn:,} {words}"
-    return words + (", − dashed" if scale.diverging else "")
+    return words + (f", − {'dotted' if look.ascii else 'dashed'}" if scale.diverging else "")
 
 
 def _inside(
@@ -385,7 +391,7 @@ def arrows(
     pale = (faint, faint if faint_keys is None else faint_keys)
     _draw_labels(canvas, plan, labels, (query, key), partners, pale, look)
     beyond = _draw_beyond(canvas, plan, look)
-    note = note or _note(query, key, share, plan, scale, drawn)
+    note = note or _note(query, key, share, plan, scale, drawn, look)
     if canvas.height >= 3:
         _draw_foot(canvas, scale, note, beyond, look)
     return ArrowMap(canvas, plan.top, drawn, note, plan)

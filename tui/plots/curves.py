@@ -22,7 +22,7 @@ from tui.plots.sparkline import numbers_of
 from tui.text import cut
 from tui.text import width as cells_of
 
-__all__ = ["Series", "curves"]
+__all__ = ["Series", "curves", "legend_fits"]
 
 Floats = NDArray[np.float64]
 
@@ -307,6 +307,36 @@ def _taken(one: Series, glyph: str, name: str) -> int:
     return cells_of(glyph) + 1 + cells_of(name) + (1 + cells_of(one.n_text)) * bool(one.n_text) + 3
 
 
+def legend_fits(series: Sequence[Series], look: Look, width: int, height: int) -> bool:
+    """Return whether the legend of such a picture names all series in full."""
+    if len(_heaviest(series, height)) < len(series) or height < 4:
+        return False
+    left = 1 if width >= 20 else 0
+    most = _legend_rows(height)
+    entries = _entries(series, look, _legend_cells(width - left, most))
+    if any(name != one.name for one, _, name in entries):
+        return False
+    rows, x = 1, left
+    for entry in entries:
+        taken = _taken(*entry) - 3
+        if x > left and x + taken > width:
+            rows, x = rows + 1, left
+        if x + taken > width:
+            return False
+        x += taken + 3
+    return rows <= most
+
+
+def _legend_cells(room: int, rows: int) -> int:
+    """Return how many cells the entries of a legend may take, as some rows end early."""
+    return room * rows - (rows - 1) * 12
+
+
+def _legend_rows(height: int) -> int:
+    """Return how many rows a legend has at most."""
+    return 1 if height < 10 else 2
+
+
 def _heaviest(series: Sequence[Series], height: int) -> list[Series]:
     """Return the series that there are rows for, in their order: those of the most weight."""
     most = max(_FEW, height // _ROWS_AT_LEAST)
@@ -335,7 +365,7 @@ def _legend(
     (left, y), row = place, 0
     x = left
     end = canvas.width - (len(f"+{len(series) + more} more") + 1 if more else 0)
-    entries = _entries(series, look, (end - left) * rows - (rows - 1) * 12)
+    entries = _entries(series, look, _legend_cells(end - left, rows))
     for number, (one, glyph, name) in enumerate(entries):
         taken = _taken(one, glyph, name) - 3
         if x > left and x + taken > (end if row + 1 >= rows else canvas.width):
@@ -405,7 +435,7 @@ def curves(
     found = _range([*values, *lows], highs, zero)
     top = 0
     if canvas.height >= 4 and series:
-        rows = 1 if canvas.height < 10 else 2
+        rows = _legend_rows(canvas.height)
         left = 1 if canvas.width >= 20 else 0
         top = _legend(canvas, (left, 0), rows, series, every - len(series), look)
     if found is None:

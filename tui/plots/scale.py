@@ -91,6 +91,7 @@ def legend(
     note: str = "",
     beyond: tuple[bool, bool] = (False, False),
     lines: bool = False,
+    numbers: bool = False,
 ) -> Canvas:
     """Draw a ramp with its range, in one row: `0 ▒▒▓▓██ .31` or `−.35 ██▒▒ 0 ▒▒██ +.35`.
 
@@ -101,6 +102,8 @@ def legend(
         note: Muted words behind it, where there is room.
         beyond: Values lie below, above the range (see `Scale.clips`); the ends get "<" and ">".
         lines: Show the inks of lines and dots (`Look.strokes`) and not those of heat map cells.
+        numbers: The cells show their values: without colours they then have no shades, and the
+            legend has none: `−.35 to +.35`.
 
     Returns:
         A canvas of one row.
@@ -111,6 +114,8 @@ def legend(
     room = width - len(low) - len(high) - 2 - (2 if scale.diverging else 0)
     size = 2 if room >= 2 * levels and look.depth in ("16", "none") else 1
     shown = min(levels, max(room // size, 0))
+    if numbers and look.depth == "none":
+        shown, low = 0, f"{low} to"
     if scale.diverging and shown % 2 == 0 and shown:
         shown -= 1
     x = canvas.put(0, 0, low + " ")
@@ -139,7 +144,8 @@ def _swatch(
         return canvas.put(x, 0, " 0 ", PLAIN)
     if lines:
         ink = look.strokes(scale.diverging)[step]
-        return canvas.put(x, 0, ("=" if look.ascii else "━") * size, ink)
+        plain = "." if scale.diverging and step < len(look.strokes(True)) // 2 else "-"
+        return canvas.put(x, 0, (plain if look.ascii else "━") * size, ink)
     text, ink = look.heat(step, scale.diverging, size)
     return canvas.put(x, 0, text, ink)
 

@@ -26,6 +26,7 @@ __all__ = [
     "Star",
     "density_signs",
     "ground",
+    "rectangle",
     "scatter",
 ]
 
@@ -38,7 +39,7 @@ _BRAILLE = np.array([" ", *(chr(0x2800 + bits) for bits in range(1, 256))])
 _DENSITY = np.array(list(".:o#@"))  # 1, 2-3, 4-7, 8-15, 16 and more points
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
 _SHADES = "░▒▓█"
-_SHADES_ASCII = ".:o@"
+_SHADES_ASCII = ".:!$"  # no glyph of a class, no star
 _STRENGTHS = (Ink(dim=True), PLAIN, Ink(bold=True), Ink(bold=True, reverse=True))
 
 
@@ -179,7 +180,7 @@ def ground(
             glyph (values: by a digit 0-9 for tenths of the range), "density" how many points each
             cell holds (shades; glyphs in four strengths where there is no colour). "auto" takes
             density for more than `CROWDED` points per cell, else glyphs where colour cannot tell
-            classes apart, else dots.
+            classes apart or dots would be signs of classes (ASCII), else dots.
     """
     xy = np.asarray(xy).reshape(-1, 2)
     view = View(bounds or Bounds.of(xy), max(width, 1), max(height, 1))
@@ -187,7 +188,8 @@ def ground(
     shown = _Shown.of(view, dots, classes, values, scale)
     if mode == "auto":
         crowded = len(shown.cells) > CROWDED * shown.size
-        mode = "density" if crowded else "glyphs" if look.depth == "none" else "dots"
+        signs = look.depth == "none" or (look.ascii and classes is not None)
+        mode = "density" if crowded else "glyphs" if signs else "dots"
     canvas = Canvas(width, height, look.ascii)
     counts = np.bincount(shown.cells, minlength=shown.size).reshape(view.height, view.width)
     densest = int(counts.max(initial=0))
@@ -234,10 +236,10 @@ def scatter(
     canvas.blit(0, 0, below.canvas)
     if marked is not None and canvas.width and canvas.height:
         canvas.restyle_where(below.filled(np.asarray(marked, bool)), **_tint(look))
-    missing = _draw_stars(canvas, view, xy, stars, classes, look)
-    if cursor is not None:
-        x, y = view.cells(xy[[cursor]])[0].tolist()
-        canvas.put(x, y, look.marks.aim, look.cursor)
+    aim = None if cursor is None else view.cells(xy[[cursor]])[0].tolist()
+    missing = _draw_stars(canvas, view, xy, stars, classes, look, aim)
+    if aim is not None:
+        canvas.put(*aim, look.marks.aim, look.cursor)
     return Scatter(canvas, view, below.undefined, below.outside, missing)
 
 
@@ -354,6 +356,30 @@ def _draw_points(
     canvas.paint(0, 0, np.where(filled, chars, " "), _spread(place, filled), inks)
 
 
+def rectangle(canvas: Canvas, look: Look, left: int, x: int, y: int, w: int, h: int) -> None:
+    """Draw the edges of a rectangle: reversed, or as lines where marked points are reversed.
+
+    Args:
+        canvas: The picture of the map.
+        look: The terminal's look.
+        left: Column where the map begins on the canvas.
+        x, y, w, h: Its left upper cell on the map, and its size in cells.
+    """
+    x += left
+    edges = [(x, y, w, 1), (x, y + h - 1, w, 1), (x, y, 1, h), (x + w - 1, y, 1, h)]
+    if look.marked.bg:
+        for edge in edges:
+            canvas.restyle(*edge, reverse=True)
+        return
+    for row in range(y, y + h):
+        for column in (x, x + w - 1):
+            canvas.put(column, row, look.marks.vertical, look.accent)
+    for row in (y, y + h - 1):
+        canvas.put(x, row, look.marks.horizontal * w, look.accent)
+        for column in (x, x + w - 1):
+            canvas.put(column, row, "+", look.accent)
+
+
 def _label_places(x: int, y: int, size: int, width: int, height: int) -> list[tuple[int, int]]:
     """Return where a label may stand beside its star, the best first; all are inside."""
     places = []
@@ -370,11 +396,12 @@ def _draw_stars(
     stars: Sequence[Star],
     classes: NDArray[np.integer] | None,
     look: Look,
+    aim: Sequence[int] | None = None,
 ) -> int:
     """Draw the stars and their labels; return for how many labels there was no room.
 
-    A label never covers a star or another label. It has the colour of its point's class; where
-    colours are few, the glyph of the class follows it.
+    A label never covers a star, another label, or the cell under the cursor (``aim``). It has the
+    colour of its point's class; where colours are few, the glyph of the class follows it.
     """
     taken = np.zeros((view.height, view.width), dtype=bool)
     places = view.cells(xy[[star.point for star in stars]]) if stars else np.zeros((0, 2), int)
@@ -383,6 +410,8 @@ def _draw_stars(
     for star, x, y in reversed(seen):  # the most important one is seen where several share a cell
         canvas.put(x, y, star.sign or look.marks.star, look.star)
         taken[y, x] = True
+    if aim is not None and aim[0] >= 0:
+        taken[aim[1], aim[0]] = True
     missing = 0
     for star, x, y in seen:
         kind = -1 if classes is None else int(classes[star.point])

@@ -280,7 +280,7 @@ def _rests(p: Project, s: Selection, sides: Sequence[Side], rows: Ints) -> dict[
 
 
 def ends_of(words: str) -> tuple[str, str]:
-    """What query and key must contain, in small letters, from "a > b", "a >" or "> b".
+    """What query and key must be or contain, in small letters, from "a > b", "a >" or "> b".
 
     Without ">" both are the words: either end will do.
     """
@@ -288,12 +288,34 @@ def ends_of(words: str) -> tuple[str, str]:
     return (query.strip(), key.strip()) if arrow else (query.strip(), query.strip())
 
 
+def meant(grid: AttentionGrid, part: str) -> tuple[npt.NDArray[np.bool_], bool]:
+    """Which tokens of the example a word means: those that are the word, else those that have it.
+
+    Args:
+        grid: whose shown tokens decide whether any of them is the word.
+        part: in small letters; "" means every token.
+
+    Returns:
+        bool [tokens], and whether they are the word itself.
+    """
+    raw = [text.casefold() for text in grid.tokens.texts]
+    pieces = [text.casefold() for text in grid.pieces] or raw
+    whole = np.array([part in (*both,) for both in zip(raw, pieces, strict=True)], dtype=bool)
+    if not part or whole[grid.rows].any() or whole[grid.columns].any():
+        return whole if part else np.ones(len(raw), dtype=bool), True
+    return np.array([part in text for text in raw], dtype=bool), False
+
+
+def edges_words(grid: AttentionGrid, words: str) -> str:
+    """Of which tokens the edges are: `"she"`, or `tokens with "sh"` where none is that."""
+    whole = all(meant(grid, part)[1] for part in ends_of(words))
+    return f'"{words}"' if whole else f'tokens with "{words}"'
+
+
 def edges_of(grid: AttentionGrid, words: str) -> npt.NDArray[np.bool_]:
     """Which edges of a grid are meant: bool [queries, keys]."""
     query, key = ends_of(words)
-    texts = [text.casefold() for text in grid.tokens.texts]
-    rows = np.array([query in texts[token] for token in grid.rows.tolist()], dtype=bool)[:, None]
-    columns = np.array([key in texts[token] for token in grid.columns.tolist()], dtype=bool)[None]
+    rows, columns = meant(grid, query)[0][grid.rows, None], meant(grid, key)[0][None, grid.columns]
     directed = ">" in words.replace("\u2192", ">")
-    meant: npt.NDArray[np.bool_] = rows & columns if directed else rows | columns
-    return meant
+    found: npt.NDArray[np.bool_] = rows & columns if directed else rows | columns
+    return found

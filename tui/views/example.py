@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from collateral import Collateral, Table
 
 from .. import pieces
@@ -73,6 +75,25 @@ def _said(file: Collateral, row: int) -> Said:
     )
 
 
+def probability_of(p: Project, side: Side) -> str | None:
+    """The label whose probability a model's column of the pairs holds; None if it is not one label.
+
+    It is the label that is predicted where the probability is above one half, and nowhere else.
+    """
+    return p.once(("probability of", side), lambda: _probability_of(p.file(side).pairs))
+
+
+def _probability_of(pairs: Table) -> str | None:
+    probability, prediction = pairs.with_role("probability"), pairs.with_role("prediction")
+    if probability is None or prediction is None or pairs.columns[prediction] != "categorical":
+        return None
+    numbers = np.asarray(pairs[probability], dtype=np.float64)
+    codes, labels = pairs.codes(prediction)
+    known = (codes >= 0) & np.isfinite(numbers) & (numbers != 0.5)
+    above, below = (set(codes[known & so].tolist()) for so in (numbers > 0.5, numbers < 0.5))
+    return labels[above.pop()] if len(above) == 1 and below and not above & below else None
+
+
 def _span_text(p: Project, pair: int, span: int) -> str:
     name = f"span{span + 1}"
     if name in p.a.pairs:
@@ -87,6 +108,14 @@ def _label(table: Table, role: str, row: int) -> str | None:
     column = table.with_role(role)
     value = table.cell(column, row) if column else None
     return None if value is None else str(value)
+
+
+def token_place(p: Project, example: int, token: int) -> str:
+    """Where a token stands: "7", or "source 7", "target 0" where there are both."""
+    source = p.source(example)
+    if source is None:
+        return str(token)
+    return f"source {token}" if token < source else f"target {token - source}"
 
 
 # -- what lists say of it -------------------------------------------------------------------

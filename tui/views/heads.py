@@ -12,7 +12,7 @@ from collateral.analysis import heads
 
 from ..state import Selection
 from ..text import many
-from .answers import Floats, HeadView, Ints, Missing, Side
+from .answers import TROUBLE, Floats, HeadView, Ints, Missing, Side
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -65,6 +65,29 @@ def standing_out(p: Project, s: Selection) -> tuple[int, int] | None:
         values = heads.mean_over_examples(difference, owners[:few]).mean
     top = heads.ranked(values, 1, by_magnitude=s.view == "B−A")
     return top[0][:2] if top else None
+
+
+def undefined(p: Project, s: Selection, name: str) -> bool:
+    """Whether a metric has no number at all in the files, such as that of separators without any.
+
+    Of a large file this is not known, and taken to be false: finding out would take too long.
+    """
+    return any(_undefined(p, side, name) for side in p.models(s.view))
+
+
+def _undefined(p: Project, side: Side, name: str) -> bool:
+    if name not in p.summaries and _numbers(p, name) > _QUICK:
+        return False
+    try:
+        return p.once(("undefined", side, name), lambda: bool(np.isnan(_all(p, side, name)).all()))
+    except TROUBLE:  # a damaged part is another matter, and said where it is shown
+        return False
+
+
+def _all(p: Project, side: Side, name: str) -> Floats:
+    if name in p.summaries:
+        return p.file(side).head_summary(p.summaries[name].name)
+    return p.file(side).head_metric(name)
 
 
 def metric(p: Project, side: Side, name: str) -> Floats:

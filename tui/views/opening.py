@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ..project import Project
 
 
+MAPPED = 25
+"""Tokens of a side of cross-attention up to which its lines are shown first."""
+
+
 def limits(p: Project) -> Limits:
     """How far a selection can go: what all open files have."""
     model = p.a.meta.model
@@ -53,7 +57,8 @@ def limits(p: Project) -> Limits:
 def first_selection(p: Project) -> Selection:
     """What is shown on opening: the last layer, the head that stands out, an attended text.
 
-    Of an encoder-decoder the cross-attention, which is about both texts.
+    Of an encoder-decoder the cross-attention, which is about both texts; of long ones as a matrix,
+    as a map of its lines could not be read.
     """
     limits = p.limits
     names = [kind.name for kind in p.kinds]
@@ -76,6 +81,8 @@ def first_selection(p: Project) -> Selection:
         found = standing_out(p, chosen)
         if found is not None:
             chosen = replace(chosen, head_layer=found[0], head=found[1])
+    if chosen.kind == "cross" and max(map(len, p.kind_tokens(chosen.example, "cross"))) > MAPPED:
+        chosen = replace(chosen, attention_view="matrix")
     return p.settled(state.valid(chosen, limits))
 
 

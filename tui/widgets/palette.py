@@ -15,8 +15,8 @@ from textual.css.query import NoMatches
 from textual.markup import escape
 
 from .. import state
-from ..actions import BY_NAME, shown
-from ..palette_words import titles
+from ..actions import BY_NAME, PaneName, shown
+from ..palette_words import SAID, fit, titles
 from ..text import clean
 
 if TYPE_CHECKING:
@@ -28,18 +28,24 @@ _MAX_EXAMPLES = 20
 
 
 class _Entry(NamedTuple):
-    """One thing to find, in words that are safe to show; name is another word to find it by."""
+    """One thing to find, in words that are safe to show.
+
+    Attributes:
+        name: another word to find an action by.
+        panes: where one sees what was selected; if none of them is in sight, the first is shown.
+    """
 
     text: str
     help: str
     selection: Selection | None
     action: str
     name: str = ""
+    panes: tuple[PaneName, ...] = ()
 
     @classmethod
-    def of(cls, words: str, about: str, selection: Selection) -> _Entry:
+    def of(cls, words: str, about: str, selection: Selection, *panes: PaneName) -> _Entry:
         """Something to select; words from a file are cleaned."""
-        return cls(clean(words), clean(about), selection, "")
+        return cls(clean(words), clean(about), selection, "", panes=panes)
 
 
 class Palette(CommandPalette):
@@ -77,7 +83,6 @@ class Everything(Provider):
         """Everything that matches what was typed."""
         from ..views.answers import TROUBLE
 
-        matcher = self.matcher(query)
         screen = cast("MainScreen", self.screen)
         entries = list(self._actions())
         examples: list[_Entry] = []
@@ -87,13 +92,14 @@ class Everything(Provider):
                 entries += self._selectable(screen.project, screen.selection)
                 examples += _examples(screen.project, screen.selection, query)
         for entry in entries:
-            score, places = matcher.fuzzy_search.match(matcher.query, entry.text)
-            if not score and entry.name:  # what the settings and the key page call it
-                score = matcher.fuzzy_search.match(matcher.query, entry.name)[0]
+            score, places = fit(query, entry.text)
+            if score < SAID and entry.name:  # what the settings and the key page call it
+                by_name = fit(query, entry.name)[0]
+                score, places = (by_name, []) if by_name > score else (score, places)
             if score > 0:
                 yield self._hit(score, entry, places)
         for entry in examples:
-            yield self._hit(0.5, entry)
+            yield self._hit(SAID, entry)
 
     def _hit(self, score: float, entry: _Entry, places: Sequence[int] = ()) -> Hit:
         """A hit with its matching letters marked; nothing in a file is taken for markup."""
@@ -105,7 +111,7 @@ class Everything(Provider):
     def _chosen(self, entry: _Entry) -> partial[None]:
         screen = cast("MainScreen", self.screen)
         if entry.selection is not None:
-            return partial(screen.take, entry.selection)
+            return partial(_select, screen, entry)
         return partial(screen.action_do, entry.action)
 
     def _actions(self) -> Iterator[_Entry]:
@@ -118,38 +124,47 @@ class Everything(Provider):
                 yield _Entry(f"{title}{key}", action.help, None, name, name.replace("-", " "))
 
     def _selectable(self, project: Project, s: Selection) -> Iterator[_Entry]:
+        from ..views.heads import undefined
+
         for name, metric in project.metrics.items():
             chosen = state.choose_kind(s, project.limits, metric.attention)
             chosen = replace(chosen if chosen.kind != s.kind else s, metric=name)
-            yield _Entry.of(f"metric {project.metric_title(name)}", metric.meaning, chosen)
+            words = f"metric {project.metric_title(name)}"
+            words += " (undefined in all of the file)" * undefined(project, chosen, name)
+            yield _Entry.of(words, metric.meaning, chosen, "heads")
         for name in project.limits.colourings:
             title = project.colouring_title(name)
             words = f"colour by {name}" if name == title else f"colour by {name} ({title})"
-            yield _Entry.of(words, "colours the map", replace(s, colouring=name))
+            yield _Entry.of(words, "colours the map", replace(s, colouring=name), "map")
         for name in project.limits.measures:
             title = project.measure_title(name)
-            yield _Entry.of(f"distance {title}", "between spans", replace(s, measure=name))
+            yield _Entry.of(
+                f"distance {title}", "between spans", replace(s, measure=name), "distance"
+            )
         for name in state.groupings(s, project.limits):
             words = f"group distances: {project.grouping_title(name)}"
-            yield _Entry.of(words, "of the distance pane", replace(s, grouping=name))
+            yield _Entry.of(words, "of the distance pane", replace(s, grouping=name), "distance")
         for layer in range(project.limits.layers + 1):
-            yield _Entry.of(f"layer {layer}", "of the map", replace(s, layer=layer))
+            yield _Entry.of(f"layer {layer}", "of the map", replace(s, layer=layer), "map")
         from ..filters import columns
         from ..views import listing
 
         titles = columns.titles(project)
         for name in listing.sortable(project):
             words = f"sort by {name} ({titles[name]})" if name in titles else f"sort by {name}"
-            yield _Entry.of(words, "sorts the examples", replace(s, sort=name))
+            yield _Entry.of(words, "sorts the examples", replace(s, sort=name), "list")
         yield from self._heads(project, s)
         yield from self._tokens(project, s)
 
     def _tokens(self, project: Project, s: Selection) -> Iterator[_Entry]:
         """The tokens of the example that are queries of this kind of attention."""
+        from ..views.example import token_place
+
         shown_pieces = project.pieces(s.example)
         for token in project.kind_tokens(s.example, s.kind)[0]:
-            words = f"token {token} {clean(shown_pieces[token])}"
-            yield _Entry.of(words, "query of the attention", state.choose_tokens(s, token, None))
+            words = f"token {token_place(project, s.example, token)} {clean(shown_pieces[token])}"
+            chosen = state.choose_tokens(s, token, None)
+            yield _Entry.of(words, "query of the attention", chosen, "attention")
 
     def _kept(self, screen: MainScreen) -> Iterator[_Entry]:
         """Filters that are kept by name."""
@@ -167,12 +182,22 @@ class Everything(Provider):
         for kind in project.limits.kinds:
             other = state.choose_kind(s, project.limits, kind.name) if kind.name != s.kind else s
             if several:
-                yield _Entry.of(f"kind {kind.name}", "attention", other)
+                yield _Entry.of(f"kind {kind.name}", "attention", other, "heads", "attention")
             for layer in range(kind.layers):
                 for head in range(kind.heads):
                     chosen = replace(other, head_layer=layer, head=head)
                     word = f"{kind.name} head" if several else "head"
-                    yield _Entry.of(f"{word} {layer}.{head}", "attention head", chosen)
+                    yield _Entry.of(
+                        f"{word} {layer}.{head}", "attention head", chosen, "attention", "heads"
+                    )
+
+
+def _select(screen: MainScreen, entry: _Entry) -> None:
+    """Selects something, and goes where it is seen, if it is not in sight."""
+    if entry.selection is not None:
+        screen.take(entry.selection)
+    if entry.panes and not any(screen.pane_widget(pane).display for pane in entry.panes):
+        screen.go(entry.panes[0])
 
 
 def _examples(project: Project, s: Selection, query: str) -> Iterator[_Entry]:

@@ -44,7 +44,7 @@ GOLDEN_QUERY = [
     "   left       -----------             left",
     "  [SEP]                  ------  .13  [SEP]",
     "",
-    "0 ====== 1.0         edges: 95 % of the row",
+    "0 ------ 1.0         edges: 95 % of the row",
 ]
 GOLDEN_KEY = [
     "  [CLS]                                               [CLS]",
@@ -196,6 +196,17 @@ def test_negative_differences_are_dashed_so_that_colour_is_not_alone() -> None:
     change[0, 0], change[1, 1] = -0.5, 0.5
     up, down = lines(draw(change, Look("none"), (40, 3), difference=True))[:2]
     assert " " in up.split("t0")[1].strip() and " " not in down.split("t1")[1].strip()
+
+
+def test_negative_differences_are_dotted_in_ascii() -> None:
+    change = np.zeros((2, 2), dtype=np.float32)
+    change[0, 0], change[1, 1] = -0.5, 0.5
+    drawn = lines(draw(change, Look("16", True), (60, 4), difference=True))
+    up, down = drawn[:2]
+    assert "..." in up and "--" not in up and "---" in down and ".." not in down
+    assert "dotted" in drawn[3]
+    low, high = drawn[3].split(" 0 ")
+    assert low.count(".") > 2 and "--" not in low and "--" in high
 
 
 def test_special_tokens_are_muted() -> None:

@@ -16,7 +16,7 @@ from tests.tui.test_text import anything
 from tui.look import Look
 from tui.plots.axes import ticks
 from tui.plots.canvas import Canvas
-from tui.plots.curves import Series, curves
+from tui.plots.curves import Series, curves, legend_fits
 from tui.plots.sparkline import sparkline
 
 LOOK = Look()
@@ -355,3 +355,19 @@ def test_lines_in_ascii_differ_and_are_no_signs_of_other_things() -> None:
         assert len(signs) == 1
         used += signs
     assert len(set(used)) == 4 and not set(used) & {*glyphs, *"|:-"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_legend_fits_if_all_of_it_is_written(count: int) -> None:
+    many = [
+        series(f"group number {n}", [0.1, 0.9], n)._replace(n_text="+.25") for n in range(count)
+    ]
+    seen = set()
+    for height in (3, 8, 9, 10, 16):
+        for width in range(10, 120, 3):
+            picture = curves(many, LOOK, width, height, current=None).text()
+            whole = all(f"{one.name} {one.n_text}" in picture for one in many)
+            fits = legend_fits(many, LOOK, width, height)
+            assert whole or not fits
+            seen.add(fits)
+    assert seen == {True, False}

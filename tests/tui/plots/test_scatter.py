@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from tests.tui.test_text import anything
 from tui.look import Look
+from tui.plots.canvas import Canvas
 from tui.plots.legends import class_legend
 from tui.plots.plane import Bounds, View, nearest, toward
 from tui.plots.scale import Scale
-from tui.plots.scatter import Star, scatter
+from tui.plots.scatter import Star, density_signs, rectangle, scatter
 
 SQUARE = Bounds(0, 0, 1, 1)
 BIT = {(0, 0): 0x01, (0, 1): 0x02, (0, 2): 0x04, (0, 3): 0x40}
@@ -94,7 +95,9 @@ def test_golden_glyphs_and_density() -> None:
     assert glyphs.canvas.text() == "●   ■\n  ▲ ?"
     ascii_glyphs = scatter(xy, classes, Look("none", True), 5, 2, bounds=SQUARE)
     assert ascii_glyphs.canvas.text() == "o   x\n  + ?"
-    density = scatter(xy, classes, Look("16", True), 5, 2, bounds=SQUARE)
+    in_colour = scatter(xy, classes, Look("16", True), 5, 2, bounds=SQUARE)
+    assert in_colour.canvas.text() == ascii_glyphs.canvas.text()  # dots would be signs of classes
+    density = scatter(xy, None, Look("16", True), 5, 2, bounds=SQUARE)
     assert density.canvas.text() == ":   .\n  @ ."
 
 
@@ -255,3 +258,34 @@ def test_class_legend() -> None:
 
 def test_no_room_is_no_error() -> None:
     assert scatter(np.zeros((3, 2)), None, Look(), 0, 0).canvas.rows() == []
+
+
+@pytest.mark.parametrize("look", [Look("truecolor", True), Look("16", True), Look("none", True)])
+def test_no_shade_in_ascii_is_the_sign_of_a_class(look: Look) -> None:
+    shades = {sign for sign, _ in density_signs(look, (1, 2, 3, 4), plain=look.depth == "none")}
+    known = {look.category(kind)[1] for kind in range(-1, 60)}
+    assert len(shades) == 4 and not shades & {*known, look.marks.star, look.marks.aim}
+
+
+def test_a_label_leaves_the_point_under_the_cursor_in_sight() -> None:
+    xy = np.array([[0.05, 0.5], [0.15, 0.5]])
+    stars = [Star(0, "Mia")]
+    free = scatter(xy, None, Look(), 20, 3, bounds=SQUARE, stars=stars)
+    assert "★Mia" in free.canvas.text()
+    aimed = scatter(xy, None, Look(), 20, 3, bounds=SQUARE, stars=stars, cursor=1)
+    picture = aimed.canvas.text()
+    assert "Mia" in picture and "◎" in picture and aimed.unlabelled == 0
+
+
+def test_a_rectangle_differs_from_marked_points_without_colours() -> None:
+    for look in (Look("none"), Look("none", True), Look("16")):
+        canvas = Canvas(12, 6, look.ascii)
+        rectangle(canvas, look, 2, 1, 1, 5, 3)
+        assert not any(canvas.ink(x, y).reverse for x in range(12) for y in range(6))
+        rows = canvas.text().split("\n")
+        assert rows[1].strip().startswith("+") and rows[1].rstrip().endswith("+")
+        assert rows[1].index("+") == rows[3].index("+") == 3 and len(rows[1].strip()) == 5
+    canvas = Canvas(12, 6)
+    rectangle(canvas, Look(), 2, 1, 1, 5, 3)
+    reversed_cells = sum(canvas.ink(x, y).reverse for x in range(12) for y in range(6))
+    assert reversed_cells == 2 * 5 + 2 * 3 - 4 and canvas.text().strip() == ""

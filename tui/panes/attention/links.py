@@ -20,7 +20,7 @@ from ...plots.table import Column, Table, table
 from ...state import Selection
 from ...views import attention as attention_views
 from ...views.answers import AttentionGrid, HeadLinks
-from .way import Way, cursor, grid_of
+from .way import Way, cursor, grid_of, part_words, place_words
 
 _LIST = (30, 46)
 """Least and most cells of the list where the grid stands beside it."""
@@ -35,6 +35,7 @@ class Links(Way):
         self._list: Table | None = None
         self._grid: HeatMap | None = None
         self._grid_x = 0
+        self._above = 1
 
     def title(self, c: Context) -> list[str]:
         """How many heads, and what is not exact."""
@@ -52,15 +53,22 @@ class Links(Way):
         return True
 
     def draw(self, c: Context, width: int, height: int) -> Canvas:
-        """The pair with the chosen head's value; below, the list and, with room, the grid."""
+        """The pair with the chosen head's value; below, the list and, with room, the grid.
+
+        What is only a piece of a span or word is said to be one, and where all of it counts.
+        """
         look, s, links = c.look, c.selection, _links(c)
         canvas = Canvas(width, height, ascii_only=look.ascii)
-        self._pair(c, canvas, links)
+        parts = [part_words(c, token) for token in (links.query, links.key)]
+        self._pair(c, canvas, links, parts)
+        self._above = 1 + int(any(parts) and height > 6)
+        if self._above > 1:
+            canvas.put(0, 1, text.fitting(_of_parts(c), width, look.marks.ellipsis), look.muted)
         layers, heads = links.weights.shape
         across = len(str(layers - 1)) + 1 + 2 * heads
         beside = width - across - 2 >= _LIST[0]
         room = min(width - across - 2, _LIST[1]) if beside else width
-        self._draw_list(c, canvas, links, room, height - 1)
+        self._draw_list(c, canvas, links, room, height - self._above)
         scale = _scale(links)
         if beside:
             self._grid_x = room + 2
@@ -68,7 +76,7 @@ class Links(Way):
                 links.weights,
                 look,
                 width - self._grid_x,
-                height - 2,
+                height - self._above - 1,
                 scale=scale,
                 row_labels=[str(n) for n in range(layers)],
                 column_labels=[str(n) for n in range(heads)],
@@ -77,25 +85,36 @@ class Links(Way):
                 left=self._at[1],
             )
             self._at = self._grid.top, self._grid.left
-            canvas.blit(self._grid_x, 1, self._grid.canvas)
-            y = min(height - 1, 2 + self._grid.rows)
+            canvas.blit(self._grid_x, self._above, self._grid.canvas)
+            y = min(height - 1, self._above + 1 + self._grid.rows)
             note = "cells ×100" if self._grid.numbers else ""
-            canvas.blit(self._grid_x, y, legend(look, scale, width - self._grid_x, note=note))
+            colours = legend(
+                look, scale, width - self._grid_x, note=note, numbers=self._grid.numbers
+            )
+            canvas.blit(self._grid_x, y, colours)
         else:
             self._grid = None
         return canvas
 
-    def _pair(self, c: Context, canvas: Canvas, links: HeadLinks) -> None:
+    def _pair(self, c: Context, canvas: Canvas, links: HeadLinks, parts: list[str]) -> None:
         """Both tokens with their places, and what the chosen head gives them."""
         s, look = c.selection, c.look
         texts = c.project.pieces(s.example)
         value = float(links.weights[s.head_layer, s.head])
         number = _written(value, links).replace("-", look.marks.minus)
         end = f"  {s.head_name} {number}"
-        words = f"{texts[links.query]} {links.query} → {texts[links.key]} {links.key}"
-        x = canvas.put(
-            0, 0, text.cut(text.clean(words, look.ascii), canvas.width - len(end)), look.accent
-        )
+        ways = [
+            text.clean(
+                " → ".join(
+                    f"{texts[token]} {place_words(c, token)}" + (f" ({part})" if part else "")
+                    for token, part in zip((links.query, links.key), said, strict=True)
+                ),
+                look.ascii,
+            )
+            for said in (parts, [_brief(part) for part in parts], ["", ""])
+        ]
+        words = text.fitting(ways, canvas.width - len(end), look.marks.ellipsis)
+        x = canvas.put(0, 0, words, look.accent)
         canvas.put(x, 0, end)
 
     def _draw_list(
@@ -136,7 +155,7 @@ class Links(Way):
             top=self._top,
             focused=c.focused,
         )
-        canvas.blit(0, 1, self._list.canvas)
+        canvas.blit(0, self._above, self._list.canvas)
 
     # -- keys and mouse ---------------------------------------------------------------------
 
@@ -165,9 +184,9 @@ class Links(Way):
     def click(self, c: Context, x: int, y: int) -> Selection:
         """The head that was clicked, in the list or in the grid."""
         if self._grid is not None and x >= self._grid_x:
-            cell = self._grid.hit(x - self._grid_x, y - 1)
+            cell = self._grid.hit(x - self._grid_x, y - self._above)
             return c.selection if cell is None else _with_head(c, c.selection, *cell)
-        place = self._list.hit(y - 1) if self._list is not None else None
+        place = self._list.hit(y - self._above) if self._list is not None else None
         order = _ranked(_links(c))
         if place is None or place >= len(order):
             return c.selection
@@ -184,6 +203,23 @@ class Links(Way):
     def data(self, c: Context) -> Data:
         """What every head gives the pair of tokens."""
         return weights.links(c, _links(c))
+
+
+def _brief(part: str) -> str:
+    """ "2 of 3" for "2nd of 3 pieces"."""
+    number, _, rest = part.partition(" of ")
+    return f"{number[:-2]} of {rest.split()[0]}" if rest else ""
+
+
+def _of_parts(c: Context) -> list[str]:
+    """What to look at for a whole span, from the longest to the shortest words."""
+    if not any(metric.unit == "pair" for metric in c.project.metrics.values()):
+        return ["The weight between these two tokens alone.", "these two tokens alone"]
+    return [
+        "These two tokens alone; the head grid's metrics of pairs (4, t) take whole spans.",
+        "These tokens alone; metrics of pairs (4, t) take whole spans.",
+        "these two tokens alone",
+    ]
 
 
 def _one(c: Context) -> AttentionGrid:

@@ -13,7 +13,7 @@ from ...plots.heatmap import HeatMap, heatmap
 from ...plots.scale import legend
 from ...state import Selection
 from ...views.answers import AttentionGrid
-from .way import Way, cursor, grid_of, grid_title, kept_words, scale_of, token_inks
+from .way import Way, cursor, grid_of, grid_title, kept_words, place_words, scale_of, token_inks
 
 
 class Matrix(Way):
@@ -69,12 +69,13 @@ class Matrix(Way):
         elif grid.kept is not None and value == 0:
             number = "not kept"
         words = text.clean(f"{grid.label(query)} → {grid.key_label(key)}", c.look.ascii)
-        places = f"  tokens {int(grid.rows[query])} → {int(grid.columns[key])}"
-        places = text.clean(places, c.look.ascii)
+        places = [place_words(c, int(token)) for token in (grid.rows[query], grid.columns[key])]
+        both = "" if c.project.source(c.selection.example) is not None else "tokens "
+        where = text.clean(f"  {both}{' → '.join(places)}", c.look.ascii)
         x = canvas.put(0, y, text.cut(words, canvas.width - len(number) - 2), c.look.accent)
         x = canvas.put(x + 2, y, number.replace("-", c.look.marks.minus))
-        if x + len(places) <= canvas.width:
-            canvas.put(x, y, places, c.look.muted)
+        if x + len(where) <= canvas.width:
+            canvas.put(x, y, where, c.look.muted)
 
     def act(self, c: Context, name: str) -> Selection | None:
         """Minus goes back to the overview of the layer's heads, from which plus leads here."""

@@ -59,19 +59,22 @@ def near(grid: AttentionGrid, query: int | None, key: int | None, room: int, sha
         weights[own.index(token), left_out] = np.nan
     else:
         weights[left_out, own.index(token)] = np.nan
-    note = _part(line, kept, query is not None, grid.kept is not None)
-    if len(kept) < len(wanted):
-        note = f"{note.replace(' tokens', '')}, not {share:.0%}"  # there is no room for it
+    note = _part(line, kept, query is not None, grid.kept is not None, len(wanted))
     if query is not None:
         return Near(queries, keys, weights, own.index(token), None, note=note)
     return Near(queries, keys, weights, None, own.index(token), note=note)
 
 
-def _part(line: npt.NDArray[np.float32], kept: list[int], row: bool, sparse: bool) -> str:
+def _part(
+    line: npt.NDArray[np.float32], kept: list[int], row: bool, sparse: bool, wanted: int
+) -> str:
     """How much of a row, or of what goes into a key, the edges that are shown make up."""
     whole = float(np.nansum(np.abs(line)))
     if not whole:
         return f"no edges: the whole {'row' if row else 'column'} is zero"
     where = ("of what the row keeps" if sparse else "of the row") if row else "into the key"
     share = float(np.abs(line[kept]).sum()) / whole
-    return f"{len(kept)} of {len(line)} tokens: {share:.0%} {where}"
+    which = f"{len(kept)} of {len(line)} tokens"
+    if len(kept) < wanted:
+        which = f"{len(kept)} of {wanted} edges fit"
+    return f"{which}: {round(100 * share)} % {where}"

@@ -16,8 +16,17 @@ from ...plots.table import Column, Table, table
 from ...refusal import Refused
 from ...state import Selection
 from ...views.answers import AttentionGrid
-from ...views.attention import edges_of
-from .way import SHARE_STEPS, SHARES, Way, grid_of, grid_title, kept_words, step_share
+from ...views.attention import edges_of, edges_words
+from .way import (
+    SHARE_STEPS,
+    SHARES,
+    Way,
+    grid_of,
+    grid_title,
+    kept_words,
+    place_number,
+    step_share,
+)
 
 _AROUND = 1000
 """Edges that are sorted before and behind those in sight."""
@@ -93,10 +102,10 @@ class EdgeTable(Way):
         written = f"{value:+.3f}" if grid.difference else f"{value:.3f}"
         return [
             (f"{number + 1:,}", look.muted),
-            (str(tokens[0]), look.muted),
+            (str(place_number(c, tokens[0])), look.muted),
             (grid.label(query), inks[0]),
             (look.marks.right, look.muted),
-            (str(tokens[1]), look.muted),
+            (str(place_number(c, tokens[1])), look.muted),
             (grid.key_label(key), inks[1]),
             (written.replace("-", look.marks.minus), look.text),
             bar(look, value, grid.most, room, grid.difference),
@@ -180,7 +189,7 @@ class _Sorted:
         what = edges if grid.kept is None else f"{edges} kept"
         whole = "each row" if grid.kept is None else "what each row keeps"
         part = f", {share} % of {whole}" if share < 100 else ""
-        of = f' of "{wanted}"' if wanted else ""
+        of = f" of {edges_words(grid, wanted)}" if wanted else ""
         self.words = f"{what}{of}{part}, largest first  {grid.note}".rstrip()
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ from ...plots.scale import Scale
 from ...state import Selection
 from ...views import attention as attention_views
 from ...views.answers import AttentionGrid, Missing
+from ...views.example import token_place
 
 SHARES = {"map": 70, "table": 100}
 """Percent of each row whose edges are shown, where nobody chose (70 is exBERT's default)."""
@@ -131,6 +132,40 @@ def cursor(c: Context, grid: AttentionGrid) -> tuple[int, int]:
         (first[0] if query is None else query) or 0,
         (first[1] if key is None else key) or 0,
     )
+
+
+def place_words(c: Context, token: int) -> str:
+    """Where a token stands: "7", or "source 7", "target 0" where there are both."""
+    return token_place(c.project, c.selection.example, token)
+
+
+def place_number(c: Context, token: int) -> int:
+    """The same without words: a target's tokens are counted from 0."""
+    source = c.project.source(c.selection.example) or 0
+    return token - source if token >= source else token
+
+
+def part_words(c: Context, token: int) -> str:
+    """Which part of something larger a token is: "1st of 2 pieces"; "" for a whole word.
+
+    That is the chosen pair's span, if it has several tokens, else the token's word.
+    """
+    for start, stop in c.project.spans(c.selection):
+        if start <= token < stop and stop - start > 1:
+            return f"{_nth(token - start + 1)} of {stop - start} tokens"
+    words = c.project.tokens(c.selection.example).words
+    if words[token] < 0:
+        return ""
+    same = np.flatnonzero(words == words[token])
+    if len(same) < 2 or same[-1] - same[0] != len(same) - 1:
+        return ""
+    return f"{_nth(token - int(same[0]) + 1)} of {len(same)} pieces"
+
+
+def _nth(number: int) -> str:
+    """ "1st", "2nd", "3rd", "4th"."""
+    last = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number}{last or 'th'}"
 
 
 def scale_of(grid: AttentionGrid) -> Scale:
