@@ -239,7 +239,7 @@ def scatter(
     aim = None if cursor is None else view.cells(xy[[cursor]])[0].tolist()
     missing = _draw_stars(canvas, view, xy, stars, classes, look, aim)
     if aim is not None:
-        canvas.put(*aim, look.marks.aim, look.cursor)
+        canvas.put(aim[0], aim[1], look.marks.aim, look.cursor)
     return Scatter(canvas, view, below.undefined, below.outside, missing)
 
 
