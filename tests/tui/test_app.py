@@ -973,16 +973,17 @@ async def test_the_palette_ranks_what_was_typed_and_drops_what_is_not(
 
 
 async def test_what_the_palette_selects_is_brought_in_sight(files: tuple[Path, Path]) -> None:
+    choices: tuple[tuple[str, PaneName], ...] = (
+        ("metric entropy", "heads"),
+        ("colour by role", "map"),
+        ("group distances: pairs by", "distance"),
+        ("token 0", "attention"),
+        ("sort by score", "list"),
+    )
     for size, small in (((80, 24), True), ((160, 45), False)):
         async with running(files, size) as session:
             provider = Everything(session.screen)
-            for typed, pane in (
-                ("metric entropy", "heads"),
-                ("colour by role", "map"),
-                ("group distances: pairs by", "distance"),
-                ("token 0", "attention"),
-                ("sort by score", "list"),
-            ):
+            for typed, pane in choices:
                 await session.go("example")
                 found = [hit async for hit in provider.search(typed)]
                 found[0].command()
