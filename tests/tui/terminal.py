@@ -183,7 +183,8 @@ class Terminal:
 
 def _in_child(controlling: bool) -> None:
     """Before the program: as a shell starts one in front of somebody."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a script starts behind itself ignores it
+    for heard in (signal.SIGINT, signal.SIGHUP):  # what a script or nohup starts ignores them
+        signal.signal(heard, signal.SIG_DFL)
     if controlling:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
