@@ -547,7 +547,7 @@ async def test_the_metric_under_the_cursor_is_that_of_the_file(files: tuple[Path
 async def test_undo_and_redo_walk_back_and_forth(files: tuple[Path, Path]) -> None:
     async with running(files) as session:
         first, pictures = session.selection, [session.text()]
-        keys = ("n", "right_square_bracket", "m", "t", "c", "v", "space", "a", "d")
+        keys = ("n", "left_square_bracket", "m", "t", "c", "v", "space", "a", "d")
         for key in keys:
             await session.press(key)
             pictures.append(session.text())

@@ -866,7 +866,8 @@ def test_the_list_shows_the_score_of_each_model(tasks: dict[str, Project]) -> No
     pane, s = ExamplesPane(), selection(project)
     for width, marks in ((40, False), (90, True)):
         lines = shown(pane, project, s, (width, 8))
-        assert pane.title(Context(project, s, PLAIN)) == "1 of 5 · F1"
+        whose = "A, B:" if marks else "A/B"
+        assert pane.title(Context(project, s, PLAIN)) == f"1 of 5 · {whose} F1"
         for row, line in enumerate(lines[1:6]):
             cells = []
             for file in (project.a, project.b):
