@@ -198,7 +198,7 @@ ATTACKS: dict[str, tuple[Callable[[Index], Any], str]] = {
 def test_a_hostile_index(good: Path, name: str) -> None:
     change, message = ATTACKS[name]
     path = forge.with_index(good, change)
-    with little_memory(2 << 20):
+    with little_memory(16 << 20):
         assert message in forge.outcome(path)
 
 
@@ -246,7 +246,7 @@ def test_bytes_of_no_record(good: Path) -> None:
 )
 def test_an_index_that_is_bad_msgpack(good: Path, packed: bytes, message: str) -> None:
     path = forge.with_index(good, lambda _: packed)
-    with little_memory(2 << 20):
+    with little_memory(16 << 20):
         assert message in forge.outcome(path)
 
 

@@ -115,7 +115,7 @@ ATTACKS: dict[str, tuple[Callable[[Index], Any], str]] = {
 def test_a_hostile_index(words: Path, name: str) -> None:
     change, message = ATTACKS[name]
     path = forge.with_index(words, change)
-    with little_memory(2 << 20):
+    with little_memory(16 << 20):
         assert message in forge.outcome(path)
 
 
@@ -327,7 +327,7 @@ def test_few_bytes_are_not_filled_out_to_many(
 ) -> None:
     path = a_lie(tmp_path / "a", monkeypatch, keys=keys)
     message = f"the self attention of example 0 has {keys:,} keys for 4 tokens"
-    with little_memory(2 << 20), collateral.open(path) as c:
+    with little_memory(16 << 20), collateral.open(path) as c:
         with pytest.raises(collateral.CollateralError) as caught:
             c.attention(0)
         assert caught.value.what == message
