@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import struct
 import tracemalloc
@@ -30,13 +31,19 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def little_memory(most: int) -> Iterator[None]:
-    """At most so many bytes may be taken inside, by whatever runs in the process, at any moment."""
+    """At most so many bytes may be taken inside, at any moment.
+
+    What other tests have left behind is cleared away before: its end, too, may take memory.
+    """
+    gc.collect()
+    gc.disable()
     tracemalloc.start()
     try:
         yield
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+        gc.enable()
     assert peak < most
 
 
@@ -198,7 +205,7 @@ ATTACKS: dict[str, tuple[Callable[[Index], Any], str]] = {
 def test_a_hostile_index(good: Path, name: str) -> None:
     change, message = ATTACKS[name]
     path = forge.with_index(good, change)
-    with little_memory(16 << 20):
+    with little_memory(2 << 20):
         assert message in forge.outcome(path)
 
 
@@ -246,7 +253,7 @@ def test_bytes_of_no_record(good: Path) -> None:
 )
 def test_an_index_that_is_bad_msgpack(good: Path, packed: bytes, message: str) -> None:
     path = forge.with_index(good, lambda _: packed)
-    with little_memory(16 << 20):
+    with little_memory(2 << 20):
         assert message in forge.outcome(path)
 
 
@@ -367,7 +374,7 @@ def test_tokens_that_are_none(good: Path, change: Callable[[Any], Any]) -> None:
 @pytest.mark.parametrize("column", layout.DIRECTORY)
 def test_a_directory_that_lies(good: Path, column: str, value: int) -> None:
     path = rewritten(good, "attention/directory", directory(column, value))
-    with little_memory(16 << 20), collateral.open(path) as c:
+    with little_memory(4 << 20), collateral.open(path) as c:
         with contextlib.suppress(collateral.CollateralError, KeyError):
             weights = c.attention(0)
             assert weights.shape == (LAYERS, HEADS, 8, 8)

@@ -115,7 +115,7 @@ ATTACKS: dict[str, tuple[Callable[[Index], Any], str]] = {
 def test_a_hostile_index(words: Path, name: str) -> None:
     change, message = ATTACKS[name]
     path = forge.with_index(words, change)
-    with little_memory(16 << 20):
+    with little_memory(2 << 20):
         assert message in forge.outcome(path)
 
 
@@ -165,7 +165,7 @@ def test_places_of_value_norms_that_lie(words: Path, column: int, places: tuple[
         return table.tobytes()
 
     path = rewritten(words, "value_norm_places/self", change)
-    with little_memory(16 << 20), collateral.open(path) as c:
+    with little_memory(4 << 20), collateral.open(path) as c:
         with pytest.raises(collateral.CollateralError) as caught:
             c.value_norms(0)
         with contextlib.suppress(collateral.CollateralError):
@@ -244,7 +244,7 @@ def test_a_directory_that_lies(words: Path, column: str, value: int) -> None:
             c._sections["attention/directory"].all()[0, layout.DIRECTORY.index(column)]
         )
     path = rewritten(words, "attention/directory", directory(column, value))
-    with little_memory(16 << 20), collateral.open(path) as c:
+    with little_memory(4 << 20), collateral.open(path) as c:
         with contextlib.suppress(collateral.CollateralError, KeyError):
             assert c.attention(0).shape == before.shape
         with contextlib.suppress(collateral.CollateralError, KeyError):
@@ -327,7 +327,7 @@ def test_few_bytes_are_not_filled_out_to_many(
 ) -> None:
     path = a_lie(tmp_path / "a", monkeypatch, keys=keys)
     message = f"the self attention of example 0 has {keys:,} keys for 4 tokens"
-    with little_memory(16 << 20), collateral.open(path) as c:
+    with little_memory(2 << 20), collateral.open(path) as c:
         with pytest.raises(collateral.CollateralError) as caught:
             c.attention(0)
         assert caught.value.what == message
