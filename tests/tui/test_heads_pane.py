@@ -223,3 +223,14 @@ def test_metrics_without_any_number_are_passed_over(tmp_path: Path) -> None:
     empty = Recipe(metrics={"b": none, "d": none}).write(tmp_path / "g.msgpack")
     project = Project.open([empty])
     assert COMMANDS["metric"](project, selection(project, metric="b")).metric == "d"
+
+
+def test_two_files_that_are_large_together_only_have_a_first_head(
+    fresh: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = selection(fresh, view="B−A", metric="std", scope="all")
+    values = fresh.file("B").head_metric("std") - fresh.a.head_metric("std")
+    monkeypatch.setattr(heads, "_QUICK", values.size + values[0].size)
+    assert not heads.head_ready(fresh, s)
+    means = np.abs(values.astype(np.float64).mean(axis=0))
+    assert heads.standing_out(fresh, s) == np.unravel_index(means.argmax(), means.shape)

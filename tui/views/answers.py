@@ -31,6 +31,11 @@ TROUBLE = (Missing, CollateralError)
 """What a question may raise while the viewer runs: absent, or damaged. Both are sentences."""
 
 
+def subtracted(parts: Sequence[Floats]) -> Floats:
+    """What the models of a view have, made one: the only part, or the second minus the first."""
+    return parts[0] if len(parts) == 1 else parts[1] - parts[0]
+
+
 @dataclass(frozen=True, eq=False)
 class HeadView:
     """A head metric, averaged: values [layers, heads] and what stands behind them.

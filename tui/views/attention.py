@@ -14,7 +14,7 @@ from collateral import layout
 
 from ..state import Selection
 from ..text import many
-from .answers import AttentionGrid, Floats, HeadLinks, Ints, Missing, Side
+from .answers import AttentionGrid, Floats, HeadLinks, Ints, Missing, Side, subtracted
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -82,7 +82,7 @@ def head_links(p: Project, s: Selection, query: int, key: int) -> HeadLinks:
     sides = p.models(s.view)
     rows = p.once(
         ("links", s.view, s.example, s.kind, query, s.weighted),
-        lambda: _subtracted([_rows(p, side, s, query) for side in sides]),
+        lambda: subtracted([_rows(p, side, s, query) for side in sides]),
     )
     keys = p.kind_tokens(s.example, s.kind)[1]
     return HeadLinks(
@@ -176,7 +176,7 @@ def _attention(p: Project, s: Selection) -> AttentionGrid:
 
 def _shown(p: Project, s: Selection) -> tuple[Floats, Ints, Ints]:
     """The weights that are shown, and of which queries and keys they are."""
-    result = _subtracted([_weights(p, side, s) for side in p.models(s.view)])
+    result = subtracted([_weights(p, side, s) for side in p.models(s.view)])
     queries, keys = p.kind_tokens(s.example, s.kind)
     if result.shape != (len(queries), len(keys)):
         shape = f"{result.shape[0]} by {result.shape[1]}"
@@ -189,11 +189,6 @@ def _shown(p: Project, s: Selection) -> tuple[Floats, Ints, Ints]:
         )
         result = result[np.ix_(rows, columns)]
     return result, rows, columns
-
-
-def _subtracted(parts: Sequence[Floats]) -> Floats:
-    """The only one, or B − A."""
-    return parts[0] if len(parts) == 1 else parts[1] - parts[0]
 
 
 def _check_stored(p: Project, side: Side, s: Selection) -> None:

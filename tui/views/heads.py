@@ -12,7 +12,7 @@ from collateral.analysis import heads
 
 from ..state import Selection
 from ..text import many
-from .answers import TROUBLE, Floats, HeadView, Ints, Missing, Side
+from .answers import TROUBLE, Floats, HeadView, Ints, Missing, Side, subtracted
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -57,12 +57,10 @@ def standing_out(p: Project, s: Selection) -> tuple[int, int] | None:
     if head_ready(p, s):
         values = head_view(p, s).values
     else:
-        metric = p.metrics[s.metric]
-        few = max(1, _QUICK // math.prod(_shape(p, s.metric)))
+        owners = _owners(p, s.metric)
+        few = min(len(owners), max(1, _QUICK // math.prod(_shape(p, s.metric))))
         parts = [p.file(side).head_metric(s.metric, 0, few) for side in p.models(s.view)]
-        owners = p.pair_examples if metric.unit == "pair" else np.arange(few, dtype=np.int32)
-        difference = parts[0] if len(parts) == 1 else parts[-1] - parts[0]
-        values = heads.mean_over_examples(difference, owners[:few]).mean
+        values = heads.mean_over_examples(subtracted(parts), owners[:few]).mean
     top = heads.ranked(values, 1, by_magnitude=s.view == "B−A")
     return top[0][:2] if top else None
 
@@ -113,6 +111,13 @@ def _numbers(p: Project, name: str) -> int:
     return units * math.prod(_shape(p, name))
 
 
+def _owners(p: Project, name: str) -> Ints:
+    """The example of each unit of a metric."""
+    if p.metrics[name].unit == "pair":
+        return p.pair_examples
+    return np.arange(len(p.a.examples), dtype=np.int32)
+
+
 def _head_view(p: Project, s: Selection) -> HeadView:
     metric = p.metrics[s.metric]
     found = heads.mean_over_examples(*_units(p, s))
@@ -122,10 +127,7 @@ def _head_view(p: Project, s: Selection) -> HeadView:
 
 def _summary(p: Project, s: Selection) -> HeadView:
     """A metric of the whole data set; it has no units, so nothing is averaged."""
-    name = p.summaries[s.metric].name
-    values = p.file(p.side(s.view)).head_summary(name)
-    if s.view == "B−A":
-        values = values - p.a.head_summary(name)
+    values = subtracted([_all(p, side, s.metric) for side in p.models(s.view)])
     over = f"of the whole data set, {many(len(p.a.examples), 'example')}; not an average"
     return _view(p, s, values, over)
 
@@ -155,7 +157,6 @@ def _units(p: Project, s: Selection) -> tuple[Floats, Ints, frozenset[int] | Non
     unit = p.metrics[s.metric].unit
     sides = p.models(s.view)
     pair = p.pair(s)
-    owners = p.pair_examples if unit == "pair" else np.arange(len(p.a.examples), dtype=np.int32)
     rows, scope = slice(None), p.scope(s)
     if s.scope == "example" and not (unit == "pair" and pair is None):
         row = s.example if unit == "example" or pair is None else pair
@@ -163,8 +164,7 @@ def _units(p: Project, s: Selection) -> tuple[Floats, Ints, frozenset[int] | Non
         parts = [p.file(side).head_metric(s.metric, row, row + 1) for side in sides]
     else:
         parts = [p.metric(side, s.metric) for side in sides]
-    values = parts[0] if len(parts) == 1 else parts[-1] - parts[0]
-    return values, owners[rows], scope
+    return subtracted(parts), _owners(p, s.metric)[rows], scope
 
 
 def _over(p: Project, s: Selection, unit: str, examples: int, units: int) -> str:
