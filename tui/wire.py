@@ -86,21 +86,25 @@ class Wire:
             if not _HARMLESS.fullmatch(data):
                 self.forget()
             return data
-        sent = _Frame(self._rows, self._at).passed(data)
+        frame = _Frame(self._rows, self._at)
+        sent = frame.passed(data)
         if sent is None:
             self.forget()
             return data
-        end = [*_FRAME.finditer(data)][-1]
-        self._at = (int(end[1]), int(end[2]))
+        self._at = frame.at
         return sent
 
 
 class _Frame:
-    """One frame on its way: where the terminal's cursor and style are by now, and what is sent."""
+    """One frame on its way: what is sent, and the terminal's style and cursor by now.
+
+    Attributes:
+        at: line and column of the cursor; None where they are not known.
+    """
 
     def __init__(self, rows: dict[int, _Row], at: tuple[int, int] | None) -> None:
         self._rows = rows
-        self._at = at
+        self.at = at
         self._has = _PLAIN
         self._flows = False
         self._sent: list[str] = []
@@ -145,7 +149,7 @@ class _Frame:
             if x == 1:
                 self._rows.pop(y - 1, None)
             self._write(y, x, text, look)
-            self._at, self._flows = None, True
+            self.at, self._flows = None, True
 
     def _cells(self, y: int, x: int, text: str, look: _State) -> None:
         """Sends those of some neighbouring cells that change."""
@@ -169,18 +173,17 @@ class _Frame:
             for i in changed[1:]:
                 if i - last > 1 and len(text[last + 1 : i].encode()) > _JUMP:
                     self._write(y, x + first, text[first : last + 1], look)
-                    self._at = (y, x + last + 1)
                     first = i
                 last = i
         else:
             last = len(text) - 1
         self._write(y, x + first, text[first : last + 1], look)
-        self._at = (y, x + last + 1)
 
     def _write(self, y: int, x: int, text: str, look: _State) -> None:
         self._move(y, x)
         self._look(look)
         self._sent.append(text)
+        self.at = (y, x + len(text))
 
     def _row(self, y: int, end: int) -> _Row:
         """The cells of a line, as many as needed."""
@@ -192,14 +195,14 @@ class _Frame:
         return row
 
     def _move(self, y: int, x: int) -> None:
-        if self._at == (y, x):
+        if self.at == (y, x):
             return
-        if self._at is not None and self._at[0] == y and self._at[1] < x:
-            step = x - self._at[1]
+        if self.at is not None and self.at[0] == y and self.at[1] < x:
+            step = x - self.at[1]
             self._sent.append(f"\x1b[{step}C" if step > 1 else "\x1b[C")
         else:
             self._sent.append(f"\x1b[{y};{x}H" if x > 1 else f"\x1b[{y}H")
-        self._at = (y, x)
+        self.at = (y, x)
 
     def _look(self, look: _State) -> None:
         if look is not self._has:
