@@ -406,9 +406,9 @@ class Keeping:
                 if group == "coordinates":
                     writer.set_coordinates(int(rest), self._map(pieces))
                 elif group == "quality":
-                    writer.set_quality(rest, _all(pieces, self._whole.meta.model.layers + 1))
+                    writer.set_quality(rest, pieces.all(self._whole.meta.model.layers + 1))
                 elif rest in self._whole.summaries:
-                    writer.add_summary(self._whole.summaries[rest], _all(pieces, 1)[0])
+                    writer.add_summary(self._whole.summaries[rest], pieces.all(1)[0])
             except ValueError:
                 self._gone(name)
                 maps[1] += group == "coordinates"
@@ -467,19 +467,6 @@ def _rows(pieces: Pieces) -> int:
     """How many rows of an array to read at once."""
     size = math.prod(pieces.section.row) * np.dtype(pieces.section.dtype).itemsize
     return max(1, min(_ROWS, _BYTES // max(1, int(size))))
-
-
-def _all(pieces: Pieces, rows: int) -> Floats:
-    """All rows of a small array.
-
-    Raises:
-        ValueError: one is lost.
-    """
-    values, there = pieces.get(0, rows)
-    if not there.all():
-        raise ValueError("rows are lost")
-    found: Floats = values
-    return found
 
 
 def _add(add: Callable[[list[int]], int], rows: list[int], new: Numbers) -> None:

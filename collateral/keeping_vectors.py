@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,9 @@ from .sections import VECTOR_LENGTHS, VECTOR_POINTS, VECTOR_QUALITY, VECTOR_STEP
 from .vectors import unpack_vectors
 from .whole import Pieces
 from .writer import Writer
+
+_LOST = (KeyError, ValueError)
+"""A section is not there, or some of its rows are not."""
 
 
 def keep_vectors(
@@ -32,8 +34,8 @@ def keep_vectors(
     if not layers:
         return 0, []
     try:
-        rows = _all(pieces, VECTOR_POINTS)
-    except ValueError:
+        rows = pieces[VECTOR_POINTS].all()
+    except _LOST:
         return 0, layers
     inside = (rows >= 0) & (rows < len(new))
     kept = np.where(inside, new[np.where(inside, rows, 0)] if len(new) else -1, -1)
@@ -45,36 +47,16 @@ def keep_vectors(
     for name in layers:
         layer = name.partition("/")[2]
         try:
-            steps = _all(pieces, f"{VECTOR_STEPS}/{layer}")
-            lengths = _all(pieces, f"{VECTOR_LENGTHS}/{layer}", len(rows))[kept >= 0]
-            stored = _all(pieces, name, len(rows))[kept >= 0]
+            steps = pieces[f"{VECTOR_STEPS}/{layer}"].all()
+            lengths = pieces[f"{VECTOR_LENGTHS}/{layer}"].all(len(rows))[kept >= 0]
+            stored = pieces[name].all(len(rows))[kept >= 0]
             writer.set_vectors(int(layer), unpack_vectors(stored, steps), lengths)
-        except ValueError:
+        except _LOST:
             lost.append(name)
     for name in pieces:
         if name.startswith(f"{VECTOR_QUALITY}/"):
             try:
-                writer.set_vector_quality(name.partition("/")[2], _all(pieces, name, states))
+                writer.set_vector_quality(name.partition("/")[2], pieces[name].all(states))
             except ValueError:
                 lost.append(name)
     return len(layers) - sum(name in lost for name in layers), lost
-
-
-def _all(pieces: Mapping[str, Pieces], name: str, rows: int | None = None) -> npt.NDArray[Any]:
-    """All rows of a section.
-
-    Args:
-        rows: how many there must be; None: as many as there were, as far as that is known.
-
-    Raises:
-        ValueError: one is lost.
-    """
-    found = pieces.get(name)
-    if found is None:
-        raise ValueError(f"{name} is lost")
-    count = rows if rows is not None else max(found.stop, found.total or 0)
-    if not found.has(0, count):
-        raise ValueError(f"rows of {name} are lost")
-    values, _ = found.get(0, count)
-    result: npt.NDArray[Any] = values
-    return result

@@ -90,6 +90,20 @@ class Pieces:
                 there[low - start : high - start] = True
         return values, there
 
+    def all(self, rows: int | None = None) -> Any:
+        """All rows.
+
+        Args:
+            rows: how many there must be; None: as many as there were, as far as that is known.
+
+        Raises:
+            ValueError: one is lost.
+        """
+        count = rows if rows is not None else max(self.stop, self.total or 0)
+        if not self.has(0, count):
+            raise ValueError(f"rows of {self.section.name} are lost")
+        return self.get(0, count)[0]
+
     def _read(self, number: int) -> Any:
         if self._last[0] != number:
             self._last = number, self.section.block(self._blocks[number])
